@@ -1,1 +1,68 @@
-export {};
+/**
+ * The bus: fast and forgetful hints between the parts, over NATS.
+ *
+ * Callers' duties: build subjects with the functions here, encode and decode with the codecs here, and treat every
+ * message as a hint that may be lost, doubled, late or out of order. Never wait for the bus: `publish` drops while it is
+ * disconnected, and whatever matters is found again by reading the API.
+ */
+export {
+  type Bus,
+  type BusHandler,
+  type BusRefusal,
+  type BusStatus,
+  MAX_PAYLOAD_BYTES,
+  MAX_STREAM_OBJECT_BYTES,
+  type SubscribeOptions,
+  type Subscription,
+} from "./bus.ts";
+export { type Codec, PAYLOAD_VERSION, createCodec } from "./codec.ts";
+export {
+  type NatsCredentials,
+  type NatsSigner,
+  type NatsUserClaims,
+  createAccount,
+  createOperator,
+  createUser,
+  publicKeyOfSeed,
+  readClaims,
+  signUser,
+} from "./jwt.ts";
+export {
+  type Ack,
+  type ActorDecision,
+  type EventType,
+  type Heartbeat,
+  type Sample,
+  type StreamBookmark,
+  type StreamEvent,
+  type StreamMessage,
+  ackCodec,
+  actorDecisionCodec,
+  heartbeatCodec,
+  sampleCodec,
+  streamCodec,
+} from "./messages.ts";
+export {
+  type BusPermissions,
+  controlPermissions,
+  dnsPermissions,
+  nodePermissions,
+  relayPermissions,
+} from "./permissions.ts";
+export { NATS_CLIENT_PORT, NATS_ROUTE_PORT, type NatsServerOptions, natsServerConfig } from "./server-config.ts";
+export {
+  ALL,
+  type GroupResource,
+  ackSubject,
+  acksOfNode,
+  acksOfTopic,
+  actorSubject,
+  eventSubject,
+  heartbeatSubject,
+  nodeOfSubject,
+  patternCovers,
+  podsOnNodeSubject,
+  resourceToken,
+  sampleSubject,
+  subjectMatches,
+} from "./subjects.ts";

@@ -1,0 +1,43 @@
+import {
+  ALL,
+  type GroupResource,
+  acksOfNode,
+  eventSubject,
+  heartbeatSubject,
+  podsOnNodeSubject,
+  sampleSubject,
+} from "./subjects.ts";
+
+/** What an identity may publish and subscribe; everything else is refused by the server. */
+export interface BusPermissions {
+  readonly pub: readonly string[];
+  readonly sub: readonly string[];
+}
+
+const SERVICES: GroupResource = { group: "", resource: "services" };
+const ENDPOINT_SLICES: GroupResource = { group: "discovery.k8s.io", resource: "endpointslices" };
+const NODES: GroupResource = { group: "", resource: "nodes" };
+const NAMESPACES: GroupResource = { group: "", resource: "namespaces" };
+
+/** The relay publishes every stream (and its own supervision) and hears nothing. */
+export function relayPermissions(): BusPermissions {
+  return { pub: [ALL.events, ALL.actors], sub: [] };
+}
+
+/** Scheduler and controllers hear everything that nodes and the relay say. */
+export function controlPermissions(): BusPermissions {
+  return { pub: [ALL.actors], sub: [ALL.events, ALL.heartbeats, ALL.samples, ALL.acks] };
+}
+
+/** A node speaks for itself alone and hears its own pods and what every proxy needs; never Secrets or ConfigMaps. */
+export function nodePermissions(node: string): BusPermissions {
+  return {
+    pub: [heartbeatSubject(node), sampleSubject(node), acksOfNode(node), ALL.actors],
+    sub: [podsOnNodeSubject(node), ...[SERVICES, ENDPOINT_SLICES, NODES, NAMESPACES].map(eventSubject)],
+  };
+}
+
+/** Cluster DNS hears services, their endpoints and nodes. */
+export function dnsPermissions(): BusPermissions {
+  return { pub: [], sub: [SERVICES, ENDPOINT_SLICES, NODES].map(eventSubject) };
+}
