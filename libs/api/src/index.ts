@@ -1,1 +1,36 @@
-export {};
+/**
+ * What the API knows about its kinds: pure functions and declarations, no I/O and no clock.
+ *
+ * The road of a write, in the caller's order: {@link decodeStrict} (or {@link decodeProtobuf} first, whose result goes
+ * through decodeStrict as well), patches ({@link jsonMergePatch}, {@link strategicMergePatch}, {@link jsonPatch},
+ * {@link serverSideApply}; decode their result again), {@link applyDefaults}, {@link validateCreate} or
+ * {@link validateUpdate}, whose errors become a 422 by {@link invalidObject}. {@link statusOf} turns any error into
+ * the Status to send.
+ *
+ * Each kind is declared once, in src/schema; its name is a schema (value) and a type: `Pod`, `PodSpec`, `Deployment`...
+ */
+export * from "./kinds.ts";
+export {
+  type Field,
+  type Fields,
+  type GroupVersionKind,
+  type Infer,
+  type ListRule,
+  type Message,
+  type Need,
+  type Scalar,
+} from "./schema/notation.ts";
+export * from "./resources.ts";
+export { type Decoded, type FieldValidation, decodeStrict } from "./decode.ts";
+export { applyDefaults } from "./defaults.ts";
+export { type FieldError } from "./field-error.ts";
+export { validateCreate, validateUpdate } from "./validate.ts";
+export { HTTP_STATUS, alreadyExists, conflict, invalidObject, notFound, statusOf } from "./status.ts";
+export { decodeProtobuf, isProtobuf } from "./protobuf.ts";
+export { jsonMergePatch } from "./patch/json.ts";
+export { jsonPatch } from "./patch/json-patch.ts";
+export { strategicMergePatch } from "./patch/strategic.ts";
+export { type ApplyRequest, type UpdateRequest, serverSideApply, trackUpdate } from "./patch/apply.ts";
+export { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "./discovery.ts";
+export { openApiV3, openApiV3Index } from "./openapi.ts";
+export { type Column, type Table, type TableOptions, tableFor } from "./table/table.ts";
