@@ -1,1 +1,14 @@
-export {};
+/**
+ * Certificate authorities and certificates: EC P-256, SHA-256, PEM.
+ *
+ * Callers' duties: keep CA keys off the hosts that need certificates only; write keys with {@link writePrivateFile}
+ * (0600, atomic) and nothing else; give every identity a key of its own.
+ *
+ * ```ts
+ * const ca = await createCa("trireme cluster CA");
+ * const pair = await issue({ ca, cn: "system:node:node1", o: "system:nodes", sans: ["10.0.0.4"], server: true, client: true });
+ * writeKeyPair(dir, "node", pair);                          // node.key, node.crt
+ * ```
+ */
+export { type Ca, type CertRequest, type KeyPair, caFromPem, createCa, createSigningKey, issue } from "./ca.ts";
+export { mkdirPrivate, readCa, readKeyPair, writeKeyPair, writePrivateFile } from "./files.ts";

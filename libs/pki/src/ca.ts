@@ -1,0 +1,161 @@
+import "reflect-metadata";
+import { X509Certificate, createPrivateKey, randomBytes, webcrypto } from "node:crypto";
+import { isIP } from "node:net";
+import { TriremeError, assert } from "@trireme/base";
+import {
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  type JsonName,
+  Name,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509CertificateGenerator,
+  X509Certificate as ParsedCertificate,
+  cryptoProvider,
+} from "@peculiar/x509";
+
+/** A certificate and its private key, both PEM. */
+export interface KeyPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate authority: what {@link issue} signs with. */
+export interface Ca extends KeyPair {
+  readonly name: string;
+}
+
+/** What a certificate says. */
+export interface CertRequest {
+  readonly ca: Ca;
+  /** Common name: the user, for a client certificate of the cluster's CA. */
+  readonly cn: string;
+  /** Organisations: the user's groups. */
+  readonly o?: string | readonly string[];
+  /** DNS names and IP addresses that the holder may serve under. */
+  readonly sans?: readonly string[];
+  readonly server?: boolean;
+  readonly client?: boolean;
+  readonly days?: number;
+}
+
+/** Ten years: replacing a CA means visiting every machine, so it should not happen by mere passing of time. */
+const CA_DAYS = 3650;
+/** One year: long enough to forget, so renewal has to be automatic; short enough that a lost key dies. */
+const LEAF_DAYS = 365;
+/** Clocks of two machines differ: a certificate is valid from a little before its making. */
+const BACKDATE_MS = 10 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
+const EC_P256 = { name: "ECDSA", namedCurve: "P-256" } as const;
+const SIGNING = { name: "ECDSA", hash: "SHA-256" } as const;
+
+cryptoProvider.set(webcrypto as unknown as typeof crypto);
+
+/** Makes a self-signed CA called `name`. It may sign leaves only, no further CAs. */
+export async function createCa(name: string, days = CA_DAYS): Promise<Ca> {
+  const keys = await generateKeys();
+  const cert = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: distinguishedName(name, []),
+    keys,
+    signingAlgorithm: SIGNING,
+    ...validity(days),
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { name, cert: pem(cert), key: await privatePem(keys.privateKey) };
+}
+
+/** Makes a key and a certificate for it, signed by `ca`, for TLS servers, TLS clients or both. */
+export async function issue(request: CertRequest): Promise<KeyPair> {
+  assert(request.server === true || request.client === true, "a certificate is for a server, a client or both");
+  const usages = [
+    ...(request.server === true ? [ExtendedKeyUsage.serverAuth] : []),
+    ...(request.client === true ? [ExtendedKeyUsage.clientAuth] : []),
+  ];
+  const extensions: Extension[] = [
+    new BasicConstraintsExtension(false, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+    new ExtendedKeyUsageExtension(usages),
+  ];
+  const sans = request.sans ?? [];
+  if (sans.length > 0) {
+    const names = [...new Set(sans)].map((san) => ({
+      type: isIP(san) === 0 ? ("dns" as const) : ("ip" as const),
+      value: san,
+    }));
+    extensions.push(new SubjectAlternativeNameExtension(names));
+  }
+  const keys = await generateKeys();
+  const organisations = request.o === undefined ? [] : typeof request.o === "string" ? [request.o] : request.o;
+  const cert = await X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: distinguishedName(request.cn, organisations),
+    issuer: new ParsedCertificate(request.ca.cert).subjectName,
+    publicKey: keys.publicKey,
+    signingKey: await signingKey(request.ca),
+    signingAlgorithm: SIGNING,
+    ...validity(request.days ?? LEAF_DAYS),
+    extensions,
+  });
+  return { cert: pem(cert), key: await privatePem(keys.privateKey) };
+}
+
+/** An EC P-256 private key, PEM, without a certificate: e.g. for signing tokens. */
+export async function createSigningKey(): Promise<string> {
+  return privatePem((await generateKeys()).privateKey);
+}
+
+/** Reads a CA back from its PEM files; refuses a key that is not the certificate's. */
+export function caFromPem(cert: string, key: string): Ca {
+  const parsed = new X509Certificate(cert);
+  if (!parsed.checkPrivateKey(createPrivateKey(key))) {
+    throw new TriremeError("Invalid", `the key of CA "${parsed.subject}" is not its certificate's key`);
+  }
+  return { name: parsed.subject.replace(/^CN=/, ""), cert, key };
+}
+
+async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(EC_P256, true, ["sign", "verify"]);
+}
+
+async function signingKey(ca: Ca): Promise<webcrypto.CryptoKey> {
+  const der = createPrivateKey(ca.key).export({ type: "pkcs8", format: "der" });
+  return webcrypto.subtle.importKey("pkcs8", der, EC_P256, false, ["sign"]);
+}
+
+async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
+  const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", key));
+  return createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({
+    type: "pkcs8",
+    format: "pem",
+  }) as string;
+}
+
+function pem(certificate: ParsedCertificate): string {
+  return `${certificate.toString("pem").trim()}\n`;
+}
+
+/** Positive and without a leading zero byte, as DER wants integers. */
+function serialNumber(): string {
+  const bytes = randomBytes(16);
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return bytes.toString("hex");
+}
+
+function validity(days: number): { notBefore: Date; notAfter: Date } {
+  const now = Date.now();
+  return { notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + days * DAY_MS) };
+}
+
+function distinguishedName(cn: string, organisations: readonly string[]): string {
+  const json: JsonName = [...organisations.map((o) => ({ O: [o] })), { CN: [cn] }];
+  return new Name(json).toString();
+}
