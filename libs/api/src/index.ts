@@ -34,3 +34,5 @@ export { type ApplyRequest, type UpdateRequest, serverSideApply, trackUpdate } f
 export { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "./discovery.ts";
 export { openApiV3, openApiV3Index } from "./openapi.ts";
 export { type Column, type Table, type TableOptions, tableFor } from "./table/table.ts";
+export * from "./quantity.ts";
+export * from "./selectors.ts";
