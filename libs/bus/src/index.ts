@@ -66,3 +66,6 @@ export {
   sampleSubject,
   subjectMatches,
 } from "./subjects.ts";
+export { type ListenOptions, listen } from "./listen.ts";
+export { type Envelope, type MemoryHub, type Network, createMemoryHub } from "./memory-bus.ts";
+export { type BusTls, NATS_TLS_NAME, type NatsBusOptions, createNatsBus } from "./nats-bus.ts";
