@@ -22,7 +22,7 @@ export {
 } from "./schema/notation.ts";
 export * from "./resources.ts";
 export { type Decoded, type FieldValidation, decodeStrict } from "./decode.ts";
-export { applyDefaults } from "./defaults.ts";
+export { applyDefaults } from "./defaults/defaults.ts";
 export { type FieldError } from "./field-error.ts";
 export { validateCreate, validateUpdate } from "./validate.ts";
 export { HTTP_STATUS, alreadyExists, conflict, invalidObject, notFound, statusOf } from "./status.ts";
@@ -36,3 +36,5 @@ export { openApiV3, openApiV3Index } from "./openapi.ts";
 export { type Column, type Table, type TableOptions, tableFor } from "./table/table.ts";
 export * from "./quantity.ts";
 export * from "./selectors.ts";
+export { formatMicroTime, formatTime, parseTime } from "./time.ts";
+export { fromBase64, toBase64 } from "./base64.ts";
