@@ -31,9 +31,20 @@ export { jsonMergePatch } from "./patch/json.ts";
 export { jsonPatch } from "./patch/json-patch.ts";
 export { strategicMergePatch } from "./patch/strategic.ts";
 export { type ApplyRequest, type UpdateRequest, serverSideApply, trackUpdate } from "./patch/apply.ts";
-export { aggregatedDiscovery, apiGroup, apiGroupList, apiResourceList, apiVersions } from "./discovery.ts";
+export {
+  AGGREGATED_DISCOVERY_TYPE,
+  aggregatedDiscovery,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  groupVersions,
+} from "./discovery.ts";
 export { openApiV3, openApiV3Index } from "./openapi.ts";
-export { type Column, type Table, type TableOptions, tableFor } from "./table/table.ts";
+export { humanAge, humanDuration } from "./table/age.ts";
+export { type Column } from "./table/column.ts";
+export { type PodSummary, summarizePod } from "./table/pod.ts";
+export { type Table, type TableOptions, tableFor } from "./table/table.ts";
 export * from "./quantity.ts";
 export * from "./selectors.ts";
 export { formatMicroTime, formatTime, parseTime } from "./time.ts";

@@ -1,28 +1,48 @@
 import type { KubeObject, Resource } from "../resources.ts";
+import type { Column, Printer } from "./column.ts";
+import {
+  configMapPrinter,
+  eventPrinter,
+  leasePrinter,
+  namespacePrinter,
+  nodePrinter,
+  plainPrinter,
+  secretPrinter,
+  serviceAccountPrinter,
+} from "./core.ts";
+import { endpointSlicePrinter, servicePrinter } from "./network.ts";
+import { podPrinter } from "./pod.ts";
+import { deploymentPrinter, replicaSetPrinter } from "./workloads.ts";
 
-/** One column; those of priority 1 show with `-o wide` only. */
-export interface Column {
-  readonly name: string;
-  readonly type: "string" | "integer" | "date";
-  readonly format: string;
-  readonly description: string;
-  readonly priority: number;
-}
-
-/** The answer to `Accept: application/json;as=Table`. */
+/** The answer to `Accept: application/json;as=Table`. The caller adds resourceVersion and continue to `metadata`. */
 export interface Table {
   kind: "Table";
   apiVersion: "meta.k8s.io/v1";
   metadata: { resourceVersion?: string; continue?: string; remainingItemCount?: number };
   columnDefinitions: readonly Column[];
-  rows: { cells: unknown[]; object?: unknown }[];
+  rows: { cells: (string | number)[]; object?: unknown }[];
 }
 
-/** `now` in milliseconds; `includeObject` decides what rides along with each row. */
+/** `now` in milliseconds; `includeObject` decides what rides along with each row (`Metadata` unless told). */
 export interface TableOptions {
   readonly now: number;
   readonly includeObject?: "None" | "Metadata" | "Object";
 }
+
+const PRINTERS: Readonly<Record<string, Printer>> = {
+  "/Namespace": namespacePrinter,
+  "/Pod": podPrinter,
+  "/Service": servicePrinter,
+  "/ConfigMap": configMapPrinter,
+  "/Secret": secretPrinter,
+  "/ServiceAccount": serviceAccountPrinter,
+  "/Node": nodePrinter,
+  "/Event": eventPrinter,
+  "apps/Deployment": deploymentPrinter,
+  "apps/ReplicaSet": replicaSetPrinter,
+  "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
+  "coordination.k8s.io/Lease": leasePrinter,
+};
 
 /** Renders objects of one kind as kubectl prints them. */
 export function tableFor<T extends KubeObject>(
@@ -30,8 +50,25 @@ export function tableFor<T extends KubeObject>(
   objects: readonly T[],
   options: TableOptions,
 ): Table {
-  void resource;
-  void objects;
-  void options;
-  return { kind: "Table", apiVersion: "meta.k8s.io/v1", metadata: {}, columnDefinitions: [], rows: [] };
+  const printer = PRINTERS[`${resource.group}/${resource.kind}`] ?? plainPrinter;
+  const rows = objects.map((object) => {
+    const cells = printer.cells(object, options.now);
+    switch (options.includeObject ?? "Metadata") {
+      case "None":
+        return { cells };
+      case "Object":
+        return { cells, object };
+      case "Metadata": {
+        const { metadata } = object;
+        return { cells, object: { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata } };
+      }
+    }
+  });
+  return {
+    kind: "Table",
+    apiVersion: "meta.k8s.io/v1",
+    metadata: {},
+    columnDefinitions: printer.columns,
+    rows,
+  };
 }
