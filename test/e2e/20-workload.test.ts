@@ -38,8 +38,8 @@ spec:
           image: trireme.local/hello:1
           env: [{ name: COLOUR, value: green }]
           ports: [{ name: http, containerPort: 8080 }]
-          readinessProbe: { httpGet: { path: /ready, port: http }, periodSeconds: 1, failureThreshold: 1 }
-          livenessProbe: { httpGet: { path: /live, port: http }, periodSeconds: 1, failureThreshold: 2 }
+          readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 1, failureThreshold: 1 }
+          livenessProbe: { httpGet: { path: /livez, port: http }, periodSeconds: 1, failureThreshold: 2 }
           resources: { requests: { cpu: 10m, memory: 16Mi }, limits: { cpu: 500m, memory: 48Mi } }
 ---
 apiVersion: v1
@@ -130,7 +130,7 @@ describe("a workload", () => {
   it("sends no request to a pod that fails readiness", async () => {
     const [pod] = await livePods("app=echo", NS);
     const name = pod.metadata.name;
-    await inPod(pod, "busybox", "rm", "/www/ready");
+    await inPod(pod, "busybox", "rm", "/www/readyz");
     await within(10_000, "the pod is not Ready", async () => {
       expectThat(!isReady(await getJson("pod", name, "-n", NS)), "still Ready");
     });
@@ -139,7 +139,7 @@ describe("a workload", () => {
     });
     expect((await hits(60, url)).has(name)).toBe(false);
     expect((await getJson("pod", name, "-n", NS)).status.containerStatuses[0].restartCount).toBe(0);
-    await inPod(pod, "busybox", "touch", "/www/ready");
+    await inPod(pod, "busybox", "touch", "/www/readyz");
     await within(10_000, "the pod is Ready again", async () => {
       expectThat(isReady(await getJson("pod", name, "-n", NS)), "not Ready");
     });
@@ -147,7 +147,7 @@ describe("a workload", () => {
 
   it("restarts a container that fails liveness", async () => {
     const [pod] = await livePods("app=echo", NS);
-    await inPod(pod, "busybox", "rm", "/www/live");
+    await inPod(pod, "busybox", "rm", "/www/livez");
     await within(20_000, "restarted and Ready", async () => {
       const now = await getJson("pod", pod.metadata.name, "-n", NS);
       expectThat(now.status.containerStatuses[0].restartCount === 1, "not restarted");

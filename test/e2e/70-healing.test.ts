@@ -38,7 +38,7 @@ spec:
         - name: echo
           image: trireme.local/hello:1
           ports: [{ name: http, containerPort: 8080 }]
-          readinessProbe: { httpGet: { path: /ready, port: http }, periodSeconds: 1 }
+          readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 1 }
           resources: { requests: { cpu: 10m, memory: 16Mi }, limits: { memory: 48Mi } }
 ---
 apiVersion: v1
