@@ -1,6 +1,6 @@
 import { assert } from "@trireme/base";
 import type { Core } from "./core.ts";
-import { checked, membersOf } from "./conf-change.ts";
+import { checked } from "./conf-change.ts";
 import type { AppMessage, HeartbeatMessage, SnapMessage, SnapshotMeta } from "./types.ts";
 
 /** Appends what the leader sent, or says where the logs may still agree. */
@@ -43,13 +43,14 @@ function restore(core: Core, snapshot: SnapshotMeta): boolean {
   const { log } = core;
   assert(core.role === "follower", "only a follower takes a snapshot");
   if (snapshot.index <= log.committed) return false;
-  // Somebody else's membership: taking it would make us forget our own.
-  if (!membersOf(snapshot.conf).includes(core.id)) return false;
-  if (log.incoming === undefined && log.matches(snapshot.index, snapshot.term)) {
-    // We have all of it as log entries; that they are in the leader's snapshot proves that they are committed.
+  if (log.matches(snapshot.index, snapshot.term)) {
+    // We have all of it as log entries; that they are in the leader's snapshot proves that they are committed. Replacing
+    // the log would drop entries behind it that we may have acknowledged, also while an earlier snapshot is being
+    // installed (B14).
     core.commitTo(snapshot.index);
     return false;
   }
+  // The membership may lack ourselves: the snapshot may be older than the change that added us, which follows as an entry.
   log.restore(snapshot);
   core.conf = checked(snapshot.conf);
   core.progress.clear();
