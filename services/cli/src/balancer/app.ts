@@ -1,0 +1,52 @@
+import type { Logger } from "@trireme/telemetry";
+import type { BalancerConfig } from "./config.ts";
+import { Forwarder, type Target } from "./forwarder.ts";
+import { HealthWatch } from "./health.ts";
+
+const LOCALHOST = "127.0.0.1";
+/** Servers are one hop away: one that does not accept in this time does not work. */
+const CONNECT_TIMEOUT_MS = 500;
+
+/** A running balancer. */
+export interface Balancer {
+  stop(): void;
+}
+
+/** Starts the two API listeners and the NodePort listeners. */
+export async function startBalancer(config: BalancerConfig, log: Logger): Promise<Balancer> {
+  let turn = 0;
+  const apiTargets = (port: number) => (): Target[] => {
+    const ready = config.servers.filter((server) => health.isReady(server.name));
+    // Nobody ready may also mean that the question is broken: any server is better than none.
+    const candidates = ready.length > 0 ? ready : config.servers;
+    turn += 1;
+    return candidates.map((_, i) => {
+      const server = candidates[(turn + i) % candidates.length] ?? candidates[0];
+      return { key: server?.name ?? "", host: server?.address ?? "", port };
+    });
+  };
+  const forwarders = [config.serverHttpsPort, config.serverGrpcPort].map(
+    (port) => new Forwarder({ targets: apiTargets(port), connectTimeoutMs: CONNECT_TIMEOUT_MS }),
+  );
+  const health = new HealthWatch({
+    servers: config.servers,
+    port: config.serverHttpsPort,
+    caFile: config.caFile,
+    onChange: (server, ready) => {
+      log.info(ready ? "server in rotation" : "server out of rotation", { server: server.name });
+      // Clients of a server that does not answer connect again and reach one that does.
+      if (!ready) for (const forwarder of forwarders) forwarder.cut(server.name);
+    },
+  });
+  await Promise.all([
+    forwarders[0]?.listen(config.httpsPort, LOCALHOST),
+    forwarders[1]?.listen(config.grpcPort, LOCALHOST),
+  ]);
+  log.info("balancer listens", { https: config.httpsPort, grpc: config.grpcPort });
+  return {
+    stop() {
+      health.stop();
+      for (const forwarder of forwarders) forwarder.close();
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { TriremeError, sleep } from "@trireme/base";
+import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
+import { cableScript, hostScript } from "../plan/fabric-script.ts";
+import { criSocketOf, holdFileOf } from "../plan/processes.ts";
+import { killGroup, signalGroup, signalProcess } from "./cgroups.ts";
+import { hostPid, keeperPid } from "./keeper.ts";
+import { existingNetwork } from "./network.ts";
+import { run, runScript } from "./shell.ts";
+
+/** A keeper starts a host's supervisor within some tens of milliseconds; ten seconds mean that something is wrong. */
+const START_MS = 10_000;
+const POLL_MS = 20;
+
+/** Pulls a host's plug: every process and container of it dies at once, and nothing starts them again. */
+export async function killHost(host: HostPlan): Promise<void> {
+  writeFileSync(holdFileOf(host), "killed by tri host kill\n");
+  const left = await killGroup(host.cgroup);
+  if (left.length > 0) throw new TriremeError("Timeout", `${host.name}: processes ${left.join(", ")} do not die`);
+}
+
+/**
+ * Starts a killed host as a machine boots: what only lived in memory (mounts, sockets, network, container tasks) is
+ * gone, what is on disk is still there.
+ */
+export async function startHost(plan: ClusterPlan, host: HostPlan): Promise<void> {
+  if (!existsSync(holdFileOf(host)) && hostPid(host, "supervisor") !== undefined) return;
+  await forgetMemory(host);
+  if (existingNetwork(plan).namespaces.has(host.netns)) await runScript(`ip netns del ${host.netns}\n`);
+  // The kernel takes the links of a deleted namespace away in its own time.
+  await run(["ip", "-n", plan.fabric.netns, "link", "del", host.name]);
+  await runScript(hostScript(plan, host));
+  rmSync(holdFileOf(host), { force: true });
+  const keeper = keeperPid(plan);
+  if (keeper === undefined)
+    throw new TriremeError("ServiceUnavailable", "the cluster is not running; ./tri up starts it");
+  signalProcess(keeper.pid, "SIGHUP");
+  const deadline = performance.now() + START_MS;
+  while (hostPid(host, "supervisor") === undefined) {
+    if (performance.now() > deadline) {
+      throw new TriremeError("Timeout", `${host.name} does not start; see ${host.dir}/log/supervisor.log`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** Removes what a machine loses with its memory: mounts, sockets and containerd's run-time state. */
+export async function forgetMemory(host: HostPlan): Promise<void> {
+  await unmountBelow(host.dir);
+  rmSync(`${host.dir}/containerd/state`, { recursive: true, force: true });
+  for (const suffix of ["", ".ttrpc"]) rmSync(`${criSocketOf(host)}${suffix}`, { force: true });
+}
+
+/** Unmounts everything below a folder, deepest first. */
+export async function unmountBelow(dir: string): Promise<void> {
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => unescapeMount(line.split(" ")[1] ?? ""))
+    .filter((path) => path.startsWith(`${dir}/`))
+    .toReversed();
+  if (mounts.length > 0) await run(["umount", "-l", ...mounts]);
+}
+
+/** Mount tables write spaces and the like as octal escapes. */
+function unescapeMount(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** Stops (SIGSTOP) or continues every process and container of a host, as a machine that hangs. */
+export function freezeHost(host: HostPlan, state: "frozen" | "running"): void {
+  // Twice: a process that was just being started in the first round is caught in the second.
+  for (let round = 0; round < 2; round++) signalGroup(host.cgroup, state === "frozen" ? "SIGSTOP" : "SIGCONT");
+}
+
+/** Cuts a host off, or plugs it in again, at the bridge's end of its cable. */
+export async function setCable(plan: ClusterPlan, host: HostPlan, state: "up" | "down"): Promise<void> {
+  await runScript(cableScript(plan, host, state));
+}

@@ -1,0 +1,129 @@
+import { existsSync, readFileSync } from "node:fs";
+import {
+  type NatsSigner,
+  controlPermissions,
+  createAccount,
+  createOperator,
+  createUser,
+  dnsPermissions,
+  natsServerConfig,
+  nodePermissions,
+  relayPermissions,
+} from "@trireme/bus";
+import { type Ca, createCa, createSigningKey, issue, readCa, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import {
+  AUTHORITIES,
+  type BusIdentityPlan,
+  type CaName,
+  type CertificatePlan,
+  authoritiesOf,
+  busIdentitiesOf,
+  certificatesOf,
+  clusterCertificates,
+} from "../plan/certificates.ts";
+import { type ClusterPlan, PORTS } from "../plan/cluster-plan.ts";
+import { kubeconfigOf } from "../plan/kubeconfig.ts";
+
+/** Makes every identity of the cluster that is missing; what is there stays as it is. */
+export async function createIdentities(plan: ClusterPlan): Promise<void> {
+  const dir = `${plan.dir}/pki`;
+  const names = Object.keys(AUTHORITIES) as CaName[];
+  const authorities = new Map<CaName, Ca>();
+  for (const name of names) authorities.set(name, await ensureCa(dir, name));
+  const wanted = [...clusterCertificates(plan), ...plan.hosts.flatMap(certificatesOf)];
+  await Promise.all(wanted.map((certificate) => ensureCertificate(certificate, authorities)));
+  for (const host of plan.hosts) {
+    for (const name of authoritiesOf(host)) {
+      ensureFile(`${host.dir}/pki/${name}.crt`, () => authorities.get(name)?.cert ?? "");
+    }
+  }
+  if (!existsSync(`${dir}/sa.key`)) writePrivateFile(`${dir}/sa.key`, await createSigningKey());
+  const saKey = readFileSync(`${dir}/sa.key`);
+  for (const host of plan.servers) ensureFile(`${host.dir}/pki/sa.key`, () => saKey);
+  createBusIdentities(plan);
+  ensureFile(kubeconfigPath(plan), () =>
+    kubeconfigOf(plan.name, `https://127.0.0.1:${plan.shape.httpsPort}`, {
+      ca: readFileSync(`${dir}/ca.crt`),
+      cert: readFileSync(`${dir}/admin.crt`),
+      key: readFileSync(`${dir}/admin.key`),
+    }),
+  );
+}
+
+/** Where the administrator's kubeconfig is. */
+export function kubeconfigPath(plan: ClusterPlan): string {
+  return `${plan.dir}/admin.kubeconfig`;
+}
+
+async function ensureCa(dir: string, name: CaName): Promise<Ca> {
+  if (existsSync(`${dir}/${name}.crt`)) return readCa(dir, name);
+  const ca = await createCa(AUTHORITIES[name]);
+  writeKeyPair(dir, name, ca);
+  return ca;
+}
+
+async function ensureCertificate(plan: CertificatePlan, authorities: ReadonlyMap<CaName, Ca>): Promise<void> {
+  if (existsSync(`${plan.dir}/${plan.file}.crt`)) return;
+  const ca = authorities.get(plan.ca);
+  if (ca === undefined) return;
+  const pair = await issue({ ...plan, ca });
+  writeKeyPair(plan.dir, plan.file, pair);
+}
+
+function ensureFile(path: string, content: () => string | Uint8Array): void {
+  if (!existsSync(path)) writePrivateFile(path, content());
+}
+
+interface BusRoot {
+  readonly operator: NatsSigner;
+  readonly account: NatsSigner;
+}
+
+function createBusIdentities(plan: ClusterPlan): void {
+  const rootFile = `${plan.dir}/pki/bus.json`;
+  if (!existsSync(rootFile)) {
+    const operator = createOperator(`trireme-${plan.name}`);
+    const made: BusRoot = { operator, account: createAccount(plan.name, operator) };
+    writePrivateFile(rootFile, JSON.stringify(made));
+  }
+  const root = JSON.parse(readFileSync(rootFile, "utf8")) as BusRoot;
+  for (const host of plan.hosts) {
+    for (const identity of busIdentitiesOf(host)) {
+      ensureFile(`${identity.dir}/nats-creds/${identity.file}.json`, () =>
+        JSON.stringify(createUser({ name: identity.name, ...permissionsOf(identity) }, root.account)),
+      );
+    }
+  }
+  for (const host of plan.servers) {
+    const pki = `${host.dir}/pki`;
+    ensureFile(`${host.dir}/nats/nats.conf`, () =>
+      natsServerConfig({
+        serverName: host.name,
+        clusterName: plan.name,
+        listenHost: host.address,
+        routes: plan.servers.map((server) => `${server.address}:${PORTS.natsRoutes}`),
+        certFile: `${pki}/nats.crt`,
+        keyFile: `${pki}/nats.key`,
+        caFile: `${pki}/ca.crt`,
+        operator: root.operator,
+        account: root.account,
+      }),
+    );
+  }
+}
+
+function permissionsOf(identity: BusIdentityPlan): {
+  readonly pub: readonly string[];
+  readonly sub: readonly string[];
+} {
+  switch (identity.role) {
+    case "relay":
+      return relayPermissions();
+    case "control":
+      return controlPermissions();
+    case "node":
+      return nodePermissions(identity.node ?? "");
+    case "dns":
+      return dnsPermissions();
+  }
+}

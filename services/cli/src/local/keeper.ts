@@ -1,0 +1,114 @@
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { TriremeError, sleep } from "@trireme/base";
+import { mkdirPrivate, writePrivateFile } from "@trireme/pki";
+import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
+import { containerdConfig } from "../plan/containerd-config.ts";
+import {
+  type Programs,
+  SUPERVISOR_NODE_FLAGS,
+  balancerChild,
+  childrenOf,
+  enterCommand,
+  supervisorChild,
+} from "../plan/processes.ts";
+import { readLivePid } from "../supervisor/process-id.ts";
+import type { ProcessId, SupervisorSpec } from "../supervisor/spec.ts";
+import { cgroupRoots, createCgroup, signalProcess } from "./cgroups.ts";
+
+/** A keeper is up when its pid file says so: Node starts in some tens of milliseconds. */
+const KEEPER_START_MS = 5_000;
+const POLL_MS = 10;
+
+/** The cgroup of the cluster's own processes, which are on no host. */
+export function localCgroup(plan: ClusterPlan): string {
+  return `${plan.cgroup}/local`;
+}
+
+/** The keeper, if it runs: the supervisor of the balancer and of the hosts' supervisors. */
+export function keeperPid(plan: ClusterPlan): ProcessId | undefined {
+  return readLivePid(keeperPidFile(plan));
+}
+
+function keeperPidFile(plan: ClusterPlan): string {
+  return `${plan.dir}/run/keeper.pid`;
+}
+
+/** Writes what each host's processes read, and makes the folders and cgroups that they need. */
+export function prepareHosts(plan: ClusterPlan, programs: Programs): void {
+  const roots = cgroupRoots();
+  createCgroup(localCgroup(plan), roots);
+  for (const dir of ["run", "log"]) mkdirPrivate(`${plan.dir}/${dir}`);
+  for (const host of plan.hosts) {
+    createCgroup(`${host.cgroup}/system`, roots);
+    createCgroup(`${host.cgroup}/pods`, roots);
+    for (const dir of ["run", "log"]) mkdirPrivate(`${host.dir}/${dir}`);
+    if (host.role === "node") {
+      for (const dir of ["containerd/certs.d", "cni"]) mkdirSync(`${host.dir}/${dir}`, { recursive: true });
+      writeFileSync(`${host.dir}/containerd/config.toml`, containerdConfig(host), { mode: 0o600 });
+    }
+    const spec: SupervisorSpec = { name: host.name, children: childrenOf(plan, host, programs) };
+    writeIfChanged(`${host.dir}/supervisor.json`, `${JSON.stringify(spec, null, 2)}\n`);
+  }
+  const keeper: SupervisorSpec = {
+    name: "keeper",
+    children: [...plan.hosts.map((host) => supervisorChild(host, programs, roots)), balancerChild(plan, programs)],
+  };
+  writeIfChanged(`${plan.dir}/keeper.json`, `${JSON.stringify(keeper, null, 2)}\n`);
+}
+
+function writeIfChanged(path: string, content: string): boolean {
+  try {
+    if (readFileSync(path, "utf8") === content) return false;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
+  }
+  writePrivateFile(path, content);
+  return true;
+}
+
+/** Starts the keeper, or makes the one that runs read its spec again. */
+export async function startKeeper(plan: ClusterPlan, programs: Programs): Promise<void> {
+  const running = keeperPid(plan);
+  if (running !== undefined) {
+    signalProcess(running.pid, "SIGHUP");
+    return;
+  }
+  const cgroups = cgroupRoots().map((root) => `${root}${localCgroup(plan)}`);
+  const command = [
+    ...enterCommand(cgroups),
+    programs.node,
+    ...SUPERVISOR_NODE_FLAGS,
+    `${programs.bundles}/supervisor.mjs`,
+    `--spec=${plan.dir}/keeper.json`,
+    `--pid-file=${keeperPidFile(plan)}`,
+  ];
+  const log = openSync(`${plan.dir}/log/keeper.log`, "a", 0o600);
+  try {
+    const child = spawn(command[0] ?? "", command.slice(1), { detached: true, stdio: ["ignore", log, log], cwd: "/" });
+    child.unref();
+  } finally {
+    closeSync(log);
+  }
+  const deadline = performance.now() + KEEPER_START_MS;
+  while (keeperPid(plan) === undefined) {
+    if (performance.now() > deadline) {
+      throw new TriremeError("Timeout", `the keeper does not start; see ${plan.dir}/log/keeper.log`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** Ends the keeper, so that nothing starts again what is about to be ended. */
+export async function stopKeeper(plan: ClusterPlan): Promise<void> {
+  for (let id = keeperPid(plan); id !== undefined; id = keeperPid(plan)) {
+    signalProcess(id.pid, "SIGKILL");
+    await sleep(POLL_MS);
+  }
+  rmSync(keeperPidFile(plan), { force: true });
+}
+
+/** A process of a host, by the name of its pid file, if it runs. */
+export function hostPid(host: HostPlan, name: string): number | undefined {
+  return readLivePid(`${host.dir}/run/${name}.pid`)?.pid;
+}

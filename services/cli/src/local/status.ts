@@ -1,0 +1,98 @@
+import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
+import { PORTS } from "../plan/cluster-plan.ts";
+import { criSocketOf } from "../plan/processes.ts";
+import { readLivePid } from "../supervisor/process-id.ts";
+import { kubeconfigPath } from "./identities.ts";
+import { hostPid } from "./keeper.ts";
+import { apiAddressOf } from "./up.ts";
+
+/** What `tri status -o json` prints; the shape is fixed by the design, section 6. A pid is null while nothing runs. */
+export interface ClusterStatus {
+  readonly kubeconfig: string;
+  readonly apiAddress: string;
+  readonly servers: readonly ServerStatus[];
+  readonly nodes: readonly NodeStatus[];
+  readonly balancer: { readonly pid: number | null; readonly address: string };
+  readonly elections: Readonly<Record<string, string>>;
+  readonly etcd: {
+    readonly endpoints: readonly string[];
+    readonly cacert: string;
+    readonly cert: string;
+    readonly key: string;
+  };
+}
+
+/** One server in {@link ClusterStatus}. */
+export interface ServerStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: string;
+  readonly leader: boolean;
+  readonly pids: Readonly<Record<"supervisor" | "store" | "control" | "nats", number | null>>;
+  readonly endpoints: Readonly<Record<"etcd" | "https" | "grpc" | "metrics", string>>;
+}
+
+/** One node in {@link ClusterStatus}. */
+export interface NodeStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: string;
+  readonly pids: Readonly<Record<"supervisor" | "agent" | "containerd" | "dns", number | null>>;
+  readonly criSocket: string;
+}
+
+/** What only the running parts know: which store member leads, who holds which election. */
+export interface Observed {
+  readonly leaders: ReadonlySet<string>;
+  readonly elections: Readonly<Record<string, string>>;
+}
+
+/** Puts together what a plan, the pid files and the running parts say. */
+export function statusOf(plan: ClusterPlan, observed: Observed): ClusterStatus {
+  const pid = (host: HostPlan, name: string): number | null => hostPid(host, name) ?? null;
+  return {
+    kubeconfig: kubeconfigPath(plan),
+    apiAddress: apiAddressOf(plan),
+    servers: plan.servers.map((host) => ({
+      name: host.name,
+      address: host.address,
+      netns: host.netns,
+      leader: observed.leaders.has(host.name),
+      pids: {
+        supervisor: pid(host, "supervisor"),
+        store: pid(host, "store"),
+        control: pid(host, "control"),
+        nats: pid(host, "nats"),
+      },
+      endpoints: {
+        etcd: `${host.address}:${PORTS.storeClient}`,
+        https: `${host.address}:${PORTS.https}`,
+        grpc: `${host.address}:${PORTS.grpc}`,
+        metrics: `${host.address}:${PORTS.controlMetrics}`,
+      },
+    })),
+    nodes: plan.nodes.map((host) => ({
+      name: host.name,
+      address: host.address,
+      netns: host.netns,
+      pids: {
+        supervisor: pid(host, "supervisor"),
+        agent: pid(host, "agent"),
+        containerd: pid(host, "containerd"),
+        dns: pid(host, "dns"),
+      },
+      criSocket: criSocketOf(host),
+    })),
+    balancer: {
+      pid: readLivePid(`${plan.dir}/run/balancer.pid`)?.pid ?? null,
+      address: `127.0.0.1:${plan.shape.httpsPort}`,
+    },
+    elections: observed.elections,
+    etcd: {
+      endpoints: plan.servers.map((host) => `${host.address}:${PORTS.storeClient}`),
+      cacert: `${plan.dir}/pki/store-ca.crt`,
+      cert: `${plan.dir}/pki/operator.crt`,
+      key: `${plan.dir}/pki/operator.key`,
+    },
+  };
+}

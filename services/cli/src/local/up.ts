@@ -1,0 +1,144 @@
+import { existsSync, rmSync } from "node:fs";
+import { TriremeError } from "@trireme/base";
+import { writePrivateFile } from "@trireme/pki";
+import { balancerConfigOf } from "../balancer/config.ts";
+import { type ClusterPlan, type ClusterShape, PORTS, planCluster } from "../plan/cluster-plan.ts";
+import { type Programs, holdFileOf } from "../plan/processes.ts";
+import { forgetMemory } from "./hosts.ts";
+import { createIdentities } from "./identities.ts";
+import { loadOwnImages } from "./images.ts";
+import { hostPid, keeperPid, prepareHosts, startKeeper } from "./keeper.ts";
+import { createNetwork } from "./network.ts";
+import { findPrograms } from "./programs.ts";
+import type { Progress } from "./progress.ts";
+import { waitUntilReady } from "./readiness.ts";
+import { STATE_ROOT, createShape, findCluster, tryLock, writeShape } from "./state.ts";
+
+/** What `tri up` was asked for; a number that was not given means what the cluster has, or three. */
+export interface UpOptions {
+  readonly cluster: string;
+  readonly servers?: number;
+  readonly nodes?: number;
+}
+
+const DEFAULT_HOSTS = 3;
+
+/** Creates what is missing of a local cluster, starts what is not running and waits until it is ready. */
+export async function up(options: UpOptions, progress: Progress): Promise<ClusterPlan> {
+  requireRoot();
+  const programs = findPrograms();
+  const plan = await choosePlan(options);
+  const fresh = keeperPid(plan) === undefined;
+  if (fresh) await clearRemains(plan);
+  await Promise.all([
+    progress.step("network", () => createNetwork(plan)),
+    progress.step("identities", () => createIdentities(plan)),
+  ]);
+  await progress.step("processes", () => startProcesses(plan, programs));
+  await Promise.all([
+    ...plan.nodes.filter(isStarted).map((node) => progress.step(`${node.name}: images`, () => loadOwnImages(node))),
+    waitUntilReady(plan, programs, progress),
+  ]);
+  return plan;
+}
+
+function isStarted(host: { readonly dir: string }): boolean {
+  return !existsSync(`${host.dir}/run/killed`);
+}
+
+async function choosePlan(options: UpOptions): Promise<ClusterPlan> {
+  const found = findCluster(options.cluster);
+  if (found === undefined) return createPlan(options);
+  const shape = found.shape;
+  const servers = options.servers ?? shape.servers;
+  const nodes = options.nodes ?? shape.nodes;
+  if (servers !== shape.servers || nodes < shape.nodes) {
+    throw new TriremeError(
+      "Invalid",
+      `cluster "${shape.name}" has ${shape.servers} servers and ${shape.nodes} nodes; only nodes can be added to it. ` +
+        `./tri down --purge --cluster ${shape.name} first, or give it another name with --cluster`,
+    );
+  }
+  if (nodes === shape.nodes) return found;
+  const grown: ClusterShape = { ...shape, nodes };
+  const plan = planCluster(grown, STATE_ROOT);
+  writeShape(grown);
+  return plan;
+}
+
+/** Two clusters may not choose the same subnet: one at a time chooses, and shows it by making its root link. */
+async function createPlan(options: UpOptions): Promise<ClusterPlan> {
+  const release = await waitForLock("allocation");
+  try {
+    const { servers = DEFAULT_HOSTS, nodes = DEFAULT_HOSTS } = options;
+    const shape = await createShape(options.cluster, servers, nodes);
+    writeShape(shape);
+    return planCluster(shape, STATE_ROOT);
+  } finally {
+    release();
+  }
+}
+
+/** Choosing takes milliseconds, so a lock that is held for seconds is a process that hangs. */
+const LOCK_TRIES = 200;
+const LOCK_POLL_MS = 25;
+
+async function waitForLock(name: string): Promise<() => void> {
+  for (let i = 0; i < LOCK_TRIES; i++) {
+    const release = await tryLock(name);
+    if (release !== undefined) return release;
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+  throw new TriremeError("Timeout", `another tri has been busy with "${name}" for too long`);
+}
+
+/** Runs `work` while no other `tri` changes this cluster; refuses when one does. */
+export async function withClusterLock<T>(cluster: string, work: () => Promise<T>): Promise<T> {
+  const release = await tryLock(`cluster-${cluster}`);
+  if (release === undefined) {
+    throw new TriremeError(
+      "Conflict",
+      `another tri up or down of cluster "${cluster}" is running; wait until it is done`,
+    );
+  }
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
+
+/** After a stop, or a crash of the whole machine: what lived in memory only is taken away before a new start. */
+async function clearRemains(plan: ClusterPlan): Promise<void> {
+  for (const host of plan.hosts) {
+    rmSync(holdFileOf(host), { force: true });
+    if (hostPid(host, "supervisor") !== undefined || hostPid(host, "containerd") !== undefined) continue;
+    if (existsSync(`${host.dir}/containerd/state`)) await forgetMemory(host);
+  }
+}
+
+async function startProcesses(plan: ClusterPlan, programs: Programs): Promise<void> {
+  prepareHosts(plan, programs);
+  writePrivateFile(`${plan.dir}/balancer.json`, `${JSON.stringify(balancerConfigOf(plan), null, 2)}\n`);
+  await startKeeper(plan, programs);
+}
+
+/** Refuses early and plainly: network namespaces and containers need root. */
+export function requireRoot(): void {
+  if (process.getuid?.() !== 0) {
+    throw new TriremeError(
+      "Forbidden",
+      "a local cluster needs root (network namespaces, cgroups, containers); use sudo",
+    );
+  }
+}
+
+/** The address people and tools use: the balancer's. */
+export function apiAddressOf(plan: ClusterPlan): string {
+  return `https://127.0.0.1:${plan.shape.httpsPort}`;
+}
+
+/** A server's own address, `host:port`. */
+export function httpsAddressOf(host: { readonly address: string }): string {
+  return `${host.address}:${PORTS.https}`;
+}

@@ -1,0 +1,13 @@
+import { errorFrom } from "@trireme/base";
+import { createProgram } from "./commands/program.ts";
+
+/** Runs `tri`. The `tri` script has installed and built what is needed before this starts. */
+try {
+  await createProgram().parseAsync(process.argv);
+} catch (thrown) {
+  const error = errorFrom(thrown);
+  process.stderr.write(`tri: ${error.message}\n`);
+  if (error.code === "InternalError" && process.env.TRIREME_DEBUG !== undefined)
+    process.stderr.write(`${error.stack}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,150 @@
+import { TriremeError } from "@trireme/base";
+
+/** What a local cluster is made of; recorded in `cluster.json` when it is created. */
+export interface ClusterShape {
+  readonly name: string;
+  /** The cluster's subnet is 172.30.<index>.0/24. */
+  readonly index: number;
+  readonly servers: number;
+  readonly nodes: number;
+  /** Where the balancer listens on 127.0.0.1: for HTTPS and for gRPC. */
+  readonly httpsPort: number;
+  readonly grpcPort: number;
+}
+
+/** One machine of a local cluster: a network namespace with an address of its own. */
+export interface HostPlan {
+  readonly name: string;
+  readonly role: "server" | "node";
+  readonly address: string;
+  readonly netns: string;
+  readonly dir: string;
+  /** The cgroup, from the root of each hierarchy, that holds everything of this host. */
+  readonly cgroup: string;
+}
+
+/** Every name, address and path of a local cluster. */
+export interface ClusterPlan {
+  readonly shape: ClusterShape;
+  readonly name: string;
+  readonly dir: string;
+  readonly cgroup: string;
+  readonly fabric: FabricPlan;
+  readonly servers: readonly HostPlan[];
+  readonly nodes: readonly HostPlan[];
+  readonly hosts: readonly HostPlan[];
+}
+
+/** The network that joins the hosts: a bridge in a namespace of its own, with one link to the root. */
+export interface FabricPlan {
+  readonly netns: string;
+  readonly bridge: string;
+  /** Gateway of the hosts: the bridge's own address. */
+  readonly gateway: string;
+  /** The root namespace's end of its one link, and its address on the cluster's network. */
+  readonly rootLink: string;
+  readonly rootAddress: string;
+  readonly prefixLength: number;
+}
+
+/** Standard ports; every host has an address of its own, so they never collide. */
+export const PORTS = {
+  natsClient: 4222,
+  natsRoutes: 6222,
+  storeClient: 2379,
+  storePeer: 2380,
+  storeMetrics: 2381,
+  https: 6443,
+  grpc: 6444,
+  controlMetrics: 6445,
+  agentHttps: 10250,
+  agentGrpc: 10251,
+  dns: 53,
+  dnsMetrics: 9153,
+} as const;
+
+/** Cluster-wide address ranges. Every cluster may use the same ones, since each lives in namespaces of its own. */
+export const RANGES = {
+  serviceCidr: "10.96.0.0/16",
+  podCidr: "10.244.0.0/16",
+  apiServiceAddress: "10.96.0.1",
+  nodePorts: "30000-32767",
+  dnsDomain: "cluster.local",
+} as const;
+
+/** Seven replicas already need four acknowledgements a write; more only slow a cluster down. */
+const MAX_SERVERS = 7;
+/** Hosts .21 to .220 of a /24; far more than one machine carries. */
+const MAX_NODES = 200;
+const FIRST_SERVER = 11;
+const FIRST_NODE = 21;
+const GATEWAY = 253;
+const ROOT = 254;
+
+/** Longest name for which every derived name (namespaces, cgroups, sockets of 108 bytes) still fits. */
+const NAME = /^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$/;
+
+/** Refuses names, sizes and subnets that no cluster can have, before anything is created. */
+export function checkShape(shape: ClusterShape): void {
+  if (!NAME.test(shape.name)) {
+    throw new TriremeError(
+      "BadRequest",
+      `cluster name "${shape.name}" must be 1 to 20 lower-case letters, digits and dashes, starting with a letter`,
+    );
+  }
+  checkCount("servers", shape.servers, 1, MAX_SERVERS);
+  checkCount("nodes", shape.nodes, 0, MAX_NODES);
+  checkCount("subnet index", shape.index, 1, 254);
+}
+
+function checkCount(what: string, count: number, min: number, max: number): void {
+  if (!Number.isInteger(count) || count < min || count > max) {
+    throw new TriremeError("BadRequest", `${what} must be a whole number from ${min} to ${max}, got ${count}`);
+  }
+}
+
+/** Derives every name, address and path from a shape. The same shape always gives the same plan. */
+export function planCluster(shape: ClusterShape, stateRoot: string): ClusterPlan {
+  checkShape(shape);
+  const dir = `${stateRoot}/${shape.name}`;
+  const cgroup = `/trireme/${shape.name}`;
+  const network = `172.30.${shape.index}`;
+  const host = (role: HostPlan["role"], number: number, first: number): HostPlan => {
+    const name = `${role}${number}`;
+    return {
+      name,
+      role,
+      address: `${network}.${first + number - 1}`,
+      netns: `tri-${shape.name}-${name}`,
+      dir: `${dir}/hosts/${name}`,
+      cgroup: `${cgroup}/${name}`,
+    };
+  };
+  const servers = Array.from({ length: shape.servers }, (_, i) => host("server", i + 1, FIRST_SERVER));
+  const nodes = Array.from({ length: shape.nodes }, (_, i) => host("node", i + 1, FIRST_NODE));
+  return {
+    shape,
+    name: shape.name,
+    dir,
+    cgroup,
+    fabric: {
+      netns: `tri-${shape.name}-fabric`,
+      bridge: "fabric",
+      gateway: `${network}.${GATEWAY}`,
+      rootLink: `tri${shape.index}`,
+      rootAddress: `${network}.${ROOT}`,
+      prefixLength: 24,
+    },
+    servers,
+    nodes,
+    hosts: [...servers, ...nodes],
+  };
+}
+
+/** Finds a host by its name, or says which names there are. */
+export function hostOf(plan: ClusterPlan, name: string): HostPlan {
+  const found = plan.hosts.find((host) => host.name === name);
+  if (found !== undefined) return found;
+  const names = plan.hosts.map((host) => host.name).join(", ");
+  throw new TriremeError("NotFound", `cluster "${plan.name}" has no host "${name}"; it has ${names}`);
+}
