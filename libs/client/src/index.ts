@@ -5,6 +5,9 @@
  * `code`. `Unknown` means that a write was sent and no answer came: read before you repeat it. Only reads and requests
  * that were never sent are repeated here.
  */
+export { type ClientOptions, createApiClient } from "./client.ts";
+export { errorFromResponse, errorFromStatus } from "./status-error.ts";
+export { type ClientTiming, DEFAULT_TIMING } from "./timing.ts";
 export type {
   ApiClient,
   ApiList,

@@ -1,0 +1,233 @@
+import { type Clock, TriremeError } from "@trireme/base";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { Agent, request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
+import type { ClientTiming } from "./timing.ts";
+
+/** PEM texts of the client and of the authority it trusts. */
+export interface ClientTls {
+  readonly ca: string | Buffer;
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
+/** One HTTP request, ready to send. */
+export interface Outgoing {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly body?: Buffer;
+}
+
+/** What opens a request and hears of its fate exactly once: an answer's head, or a failure. */
+export interface OpenedRequest {
+  readonly response: Promise<IncomingMessage>;
+  /** Ends it; `response` rejects with `reason`, or the body's stream fails with it. */
+  abort(reason: Error): void;
+  /** To be called for each piece of the body: it shows that the server lives. */
+  heard(): void;
+}
+
+/** Why no (whole) answer came. `sent` is false only if not one byte of the request can have reached the server. */
+export class ExchangeError extends Error {
+  override readonly name = "ExchangeError";
+  readonly sent: boolean;
+  constructor(message: string, sent: boolean, cause: unknown) {
+    super(message, { cause });
+    this.sent = sent;
+  }
+}
+
+/**
+ * Connections to one server at once. Requests beyond wait in line, unsent; an apiserver serves many clients and a burst
+ * of ours must not cost it a handshake each.
+ */
+const MAX_CONNECTIONS = 64;
+
+/** Consecutive unanswered questions that condemn a server. */
+const PROBES_TO_CONDEMN = 2;
+
+/** Keep-alive probes of the kernel find dead peers of idle pooled connections. */
+const TCP_KEEPALIVE_MS = 5000;
+
+/**
+ * One apiserver: its connections and whether it lives. While it owes us something and is silent, it is asked `/livez` on
+ * a connection of its own; a server that was cut off sends no reset, so nothing else would tell for minutes.
+ */
+export class ApiServer {
+  readonly address: string;
+  private readonly host: string;
+  private readonly port: number;
+  private readonly tls: ClientTls;
+  private readonly timing: ClientTiming;
+  private readonly clock: Clock;
+  private readonly onDead: () => void;
+  private pooled: Agent;
+  private readonly active = new Set<(reason: Error) => void>();
+  private lastHeard = 0;
+  private misses = 0;
+  private cancelTimer: (() => void) | undefined;
+  private probing = false;
+
+  constructor(address: string, tls: ClientTls, timing: ClientTiming, clock: Clock, onDead: () => void) {
+    const at = address.lastIndexOf(":");
+    this.address = address;
+    this.host = address.slice(0, at).replace(/^\[(.*)\]$/, "$1");
+    this.port = Number(address.slice(at + 1));
+    if (at <= 0 || !Number.isInteger(this.port) || this.port < 1) {
+      throw new TriremeError("BadRequest", `${JSON.stringify(address)} is not host:port`);
+    }
+    this.tls = tls;
+    this.timing = timing;
+    this.clock = clock;
+    this.onDead = onDead;
+    this.pooled = this.createAgent(true);
+  }
+
+  /** Sends a request. `exclusive`: on a connection of its own, as a watch needs. */
+  open(outgoing: Outgoing, exclusive: boolean): OpenedRequest {
+    let sent = false;
+    let cancelConnect: (() => void) | undefined;
+    const agent = exclusive ? this.createAgent(false) : this.pooled;
+    const req = httpsRequest({
+      host: this.host,
+      port: this.port,
+      method: outgoing.method,
+      path: outgoing.path,
+      headers: { ...outgoing.headers, host: this.address },
+      agent,
+      ...this.tlsOptions(),
+    });
+    const abort = (reason: Error): void => void req.destroy(reason);
+    this.track(req, abort);
+    req.once("socket", (socket) => {
+      if (req.reusedSocket || !socket.connecting) {
+        sent = true;
+        return;
+      }
+      cancelConnect = this.clock.after(this.timing.connectMs, () =>
+        req.destroy(new Error(`no connection within ${this.timing.connectMs} ms`)),
+      );
+      socket.once("secureConnect", () => {
+        sent = true;
+        cancelConnect?.();
+      });
+    });
+    const response = new Promise<IncomingMessage>((resolve, reject) => {
+      req.once("response", (message) => {
+        this.heard();
+        // The body's consumer hears of its failure by listeners of its own; this one outlives them.
+        message.on("error", () => cancelConnect?.());
+        resolve(message);
+      });
+      req.on("error", (err) => {
+        cancelConnect?.();
+        reject(new ExchangeError(`${this.address}: ${err.message}`, sent, err));
+      });
+      req.once("close", () => {
+        cancelConnect?.();
+        if (exclusive) agent.destroy();
+        reject(new ExchangeError(`${this.address}: the connection was closed`, sent, undefined));
+      });
+    });
+    req.end(outgoing.body);
+    return { response, abort, heard: () => this.heard() };
+  }
+
+  /** Asks `/livez` or `/readyz` on a fresh connection: 200 in time is a yes. */
+  async probe(path: "/livez" | "/readyz"): Promise<boolean> {
+    const agent = this.createAgent(false);
+    try {
+      return await new Promise<boolean>((resolve) => {
+        const req = httpsRequest({ host: this.host, port: this.port, path, agent, ...this.tlsOptions() });
+        const cancel = this.clock.after(this.timing.probeMs, () => req.destroy());
+        req.once("response", (message) => {
+          message.resume();
+          resolve(message.statusCode === 200);
+        });
+        req.on("error", () => resolve(false));
+        req.once("close", () => {
+          cancel();
+          resolve(false);
+        });
+        req.end();
+      });
+    } finally {
+      agent.destroy();
+    }
+  }
+
+  /** Fails everything under way and forgets all connections. */
+  close(reason: Error): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    for (const abort of [...this.active]) abort(reason);
+    this.pooled.destroy();
+  }
+
+  private tlsOptions(): ClientTls & { servername: string; minVersion: "TLSv1.2" } {
+    // An address has no server name; node then verifies the address against the certificate.
+    return { ...this.tls, servername: isIP(this.host) === 0 ? this.host : "", minVersion: "TLSv1.2" };
+  }
+
+  private createAgent(keepAlive: boolean): Agent {
+    return new Agent({
+      keepAlive,
+      keepAliveMsecs: TCP_KEEPALIVE_MS,
+      maxSockets: MAX_CONNECTIONS,
+      scheduling: "lifo",
+    });
+  }
+
+  private track(req: ClientRequest, abort: (reason: Error) => void): void {
+    if (this.active.size === 0) this.heard();
+    this.active.add(abort);
+    this.arm();
+    req.once("close", () => {
+      this.active.delete(abort);
+      if (this.active.size === 0) {
+        this.cancelTimer?.();
+        this.cancelTimer = undefined;
+      }
+    });
+  }
+
+  private heard(): void {
+    this.lastHeard = this.clock.monotonic();
+    this.misses = 0;
+  }
+
+  private arm(): void {
+    if (this.cancelTimer !== undefined || this.active.size === 0) return;
+    const dueMs = Math.max(0, this.lastHeard + this.timing.silenceMs - this.clock.monotonic());
+    this.cancelTimer = this.clock.after(dueMs, () => {
+      this.cancelTimer = undefined;
+      void this.checkSilence();
+    });
+  }
+
+  private async checkSilence(): Promise<void> {
+    const before = this.lastHeard;
+    if (!this.probing && this.clock.monotonic() - before >= this.timing.silenceMs) {
+      this.probing = true;
+      const alive = await this.probe("/livez");
+      this.probing = false;
+      if (alive) this.heard();
+      else if (this.lastHeard === before) this.misses += 1;
+      if (this.misses >= PROBES_TO_CONDEMN) {
+        this.condemn();
+        return;
+      }
+    }
+    this.arm();
+  }
+
+  private condemn(): void {
+    this.misses = 0;
+    const old = this.pooled;
+    this.pooled = this.createAgent(true);
+    this.onDead();
+    for (const abort of [...this.active]) abort(new Error("the server does not answer"));
+    old.destroy();
+  }
+}
