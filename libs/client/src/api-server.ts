@@ -22,8 +22,10 @@ export interface Outgoing {
 /** What opens a request and hears of its fate exactly once: an answer's head, or a failure. */
 export interface OpenedRequest {
   readonly response: Promise<IncomingMessage>;
-  /** Ends it; `response` rejects with `reason`, or the body's stream fails with it. */
+  /** Ends it; `response` rejects with `reason`, or the body's stream fails. */
   abort(reason: Error): void;
+  /** Why it was ended, if it was. */
+  aborted(): Error | undefined;
   /** To be called for each piece of the body: it shows that the server lives. */
   heard(): void;
 }
@@ -98,7 +100,12 @@ export class ApiServer {
       agent,
       ...this.tlsOptions(),
     });
-    const abort = (reason: Error): void => void req.destroy(reason);
+    let aborted: Error | undefined;
+    // Destroyed without an error: once the answer is whole, nobody listens on the socket and it would be uncaught.
+    const abort = (reason: Error): void => {
+      aborted ??= reason;
+      req.destroy();
+    };
     this.track(req, abort);
     req.once("socket", (socket) => {
       if (req.reusedSocket || !socket.connecting) {
@@ -106,7 +113,7 @@ export class ApiServer {
         return;
       }
       cancelConnect = this.clock.after(this.timing.connectMs, () =>
-        req.destroy(new Error(`no connection within ${this.timing.connectMs} ms`)),
+        abort(new Error(`no connection within ${this.timing.connectMs} ms`)),
       );
       socket.once("secureConnect", () => {
         sent = true;
@@ -120,18 +127,19 @@ export class ApiServer {
         message.on("error", () => cancelConnect?.());
         resolve(message);
       });
-      req.on("error", (err) => {
+      const fail = (err: Error): void => {
         cancelConnect?.();
-        reject(new ExchangeError(`${this.address}: ${err.message}`, sent, err));
-      });
+        const cause = aborted ?? err;
+        reject(new ExchangeError(`${this.address}: ${cause.message}`, sent, cause));
+      };
+      req.on("error", fail);
       req.once("close", () => {
-        cancelConnect?.();
+        fail(new Error("the connection was closed"));
         if (exclusive) agent.destroy();
-        reject(new ExchangeError(`${this.address}: the connection was closed`, sent, undefined));
       });
     });
     req.end(outgoing.body);
-    return { response, abort, heard: () => this.heard() };
+    return { response, abort, aborted: () => aborted, heard: () => this.heard() };
   }
 
   /** Asks `/livez` or `/readyz` on a fresh connection: 200 in time is a yes. */

@@ -88,7 +88,7 @@ async function startServer(port = 0): Promise<FakeServer> {
       for (const socket of sockets) socket.destroy();
     },
   };
-  cleanups.push(fake.stop);
+  cleanups.push(() => fake.stop());
   return fake;
 }
 

@@ -220,7 +220,10 @@ function readBody(message: IncomingMessage, opened: OpenedRequest): Promise<Buff
       }
     });
     message.once("end", () => resolve(Buffer.concat(chunks)));
-    message.once("error", (err) => reject(new ExchangeError(err.message, true, err)));
+    message.once("error", (err) => {
+      const cause = opened.aborted() ?? err;
+      reject(new ExchangeError(cause.message, true, cause));
+    });
     message.once("close", () => reject(new ExchangeError("the answer broke off", true, undefined)));
   });
 }

@@ -82,11 +82,13 @@ export async function runWatch<T>(
           opened.abort(new Error("the watch failed"));
         }
       });
-      const broken = (cause: unknown): TriremeError =>
-        new TriremeError("ServiceUnavailable", `${address}: the watch broke off`, { cause });
+      const broken = (err?: Error): TriremeError => {
+        const cause = opened.aborted() ?? err;
+        return new TriremeError("ServiceUnavailable", `${address}: the watch broke off`, { cause });
+      };
       message.once("end", resolve);
       message.once("error", (err) => (signal?.aborted === true ? resolve() : reject(broken(err))));
-      message.once("close", () => (signal?.aborted === true ? resolve() : reject(broken(undefined))));
+      message.once("close", () => (signal?.aborted === true ? resolve() : reject(broken())));
       expectBytes();
       options.onOpen?.();
       if (signal?.aborted === true) onAbort();

@@ -136,7 +136,7 @@ export async function startNatsCluster(count: number, basePort: number): Promise
     logOf: (index) => readFile(join(dir, `nats-${index}.log`), "utf8"),
     async stop() {
       for (const child of children) child?.kill("SIGKILL");
-      await Promise.all(children.map((child) => (child === undefined ? undefined : exited(child))));
+      await Promise.all(children.filter((child) => child !== undefined).map(exited));
       await rm(dir, { recursive: true, force: true });
     },
   };
