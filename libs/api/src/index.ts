@@ -40,7 +40,7 @@ export {
   apiVersions,
   groupVersions,
 } from "./discovery.ts";
-export { openApiV3, openApiV3Index } from "./openapi.ts";
+export { openApiV3, openApiV3Index } from "./openapi/openapi.ts";
 export { humanAge, humanDuration } from "./table/age.ts";
 export { type Column } from "./table/column.ts";
 export { type PodSummary, summarizePod } from "./table/pod.ts";
