@@ -3,7 +3,6 @@ import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from "@grpc
 import { Metadata as GrpcMetadata } from "@grpc/grpc-js";
 import {
   AttachRequest,
-  ContainerConfig,
   ContainerFilter,
   CreateContainerRequest,
   ExecRequest,
@@ -15,6 +14,7 @@ import {
 import type {
   AuthConfig,
   Container,
+  ContainerConfig,
   ContainerStats,
   ContainerStatus,
   ExecSyncResponse,

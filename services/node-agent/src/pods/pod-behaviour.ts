@@ -1,0 +1,290 @@
+import type { Behaviour, Transition } from "@trireme/actor";
+import type { Pod, PodStatus } from "@trireme/api";
+import { assert } from "@trireme/base";
+import { podStatus } from "../status/pod-status.ts";
+import type { ContainerFact, ImageFact, PodFacts, ProbeFact, RuntimePod, SandboxFact } from "./facts.ts";
+import { emptyRuntimePod } from "./facts.ts";
+import type { Step } from "./next-step.ts";
+import { nextStep } from "./next-step.ts";
+
+/** What a pod's actor is told. `at` is the wall clock in milliseconds when it was sent. */
+export type PodMessage = { readonly at: number } &
+  /**
+   * The first message of each start and restart. With `runtime` the runtime's truth is known; without, it is read
+   * before the first step.
+   */
+  (
+    | { readonly type: "boot"; readonly pod: Pod | undefined; readonly runtime: RuntimePod | undefined }
+    | { readonly type: "desired"; readonly pod: Pod }
+    /** The API does not have the pod any more. */
+    | { readonly type: "gone" }
+    /** The runtime's truth about this pod; `seenAt` is when the lists were asked for. */
+    | { readonly type: "runtime"; readonly runtime: RuntimePod; readonly seenAt: number }
+    | { readonly type: "container"; readonly container: ContainerFact }
+    | { readonly type: "sandboxDied"; readonly id: string }
+    | { readonly type: "done"; readonly step: Step; readonly result: StepResult }
+    | { readonly type: "failed"; readonly step: Step; readonly reason: string; readonly message: string }
+    | { readonly type: "image"; readonly image: string; readonly fact: ImageFact }
+    | { readonly type: "probe"; readonly containerId: string; readonly fact: ProbeFact }
+    | { readonly type: "tick" }
+  );
+
+/** What a step that went well has changed. */
+export interface StepResult {
+  readonly sandbox?: SandboxFact;
+  readonly container?: ContainerFact;
+}
+
+/** What the runtime of actors is to do for a pod. */
+export type PodEffect =
+  | { readonly type: "step"; readonly step: Step; readonly facts: PodFacts }
+  | { readonly type: "report"; readonly pod: Pod; readonly status: PodStatus }
+  | { readonly type: "probe"; readonly pod: Pod; readonly containers: readonly ContainerFact[]; readonly ip: string }
+  /** Read the runtime's truth about this pod again: a step failed half-way. */
+  | { readonly type: "refresh" }
+  | { readonly type: "wake"; readonly at: number };
+
+/** A pod's actor between two messages. */
+export interface PodState {
+  readonly facts: PodFacts;
+  /** The runtime's truth has been read since the start: before that no step is taken. */
+  readonly synced: boolean;
+  /** The step that is being done; pulls and kills run beside it. */
+  readonly busy: Step | undefined;
+  /** When `busy` last changed: lists that were asked for earlier do not know of it. */
+  readonly changedAt: number;
+  readonly status: PodStatus | undefined;
+  readonly probed: string;
+  readonly wakeAt: number;
+}
+
+/** Who the node is, as pods see it. */
+export interface NodeIdentity {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** Retries of a failed step: 0.2 s doubling to 10 s, so that a moment's trouble costs little and a lasting one too. */
+const RETRY_FIRST_MS = 200;
+const RETRY_LAST_MS = 10_000;
+const PHASES: readonly (string | undefined)[] = ["Pending", "Running", "Succeeded", "Failed"];
+
+/** The behaviour of one pod's actor. */
+export function podBehaviour(seed: {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: NodeIdentity;
+}): Behaviour<PodState, PodMessage, PodEffect> {
+  const runtime = emptyRuntimePod(seed.uid, seed.namespace, seed.name);
+  const facts: PodFacts = {
+    pod: undefined,
+    gone: false,
+    runtime,
+    prepared: false,
+    images: {},
+    failures: {},
+    probes: {},
+    killing: {},
+    endingSince: 0,
+    finalized: false,
+    ended: undefined,
+  };
+  return {
+    name: "pod",
+    initial: () => ({ facts, synced: false, busy: undefined, changedAt: 0, status: undefined, probed: "", wakeAt: 0 }),
+    receive: (state, message) => {
+      const unread = message.type === "boot" && message.runtime === undefined;
+      return advance(apply(state, message), message.at, seed.node, unread || message.type === "failed");
+    },
+  };
+}
+
+function apply(state: PodState, message: PodMessage): PodState {
+  const { facts } = state;
+  const set = (change: Partial<PodFacts>): PodState => ({ ...state, facts: { ...facts, ...change } });
+  switch (message.type) {
+    case "boot": {
+      const { pod, runtime } = message;
+      const booted = { ...set({ runtime: runtime ?? facts.runtime }), synced: runtime !== undefined };
+      return pod === undefined ? booted : desired(booted, pod, message.at);
+    }
+    case "desired":
+      return desired(state, message.pod, message.at);
+    case "gone":
+      return set({ gone: true, finalized: true, endingSince: facts.endingSince || message.at });
+    case "runtime":
+      if (state.busy !== undefined || (state.synced && message.seenAt < state.changedAt)) return state;
+      return { ...set({ runtime: message.runtime, ...pruned(facts, message.runtime) }), synced: true };
+    case "container": {
+      const known = facts.runtime.containers.find((c) => c.id === message.container.id);
+      if (known === undefined || known.state === "exited") return state;
+      return { ...set({ runtime: withContainer(facts.runtime, message.container) }), changedAt: message.at };
+    }
+    case "sandboxDied": {
+      const sandboxes = facts.runtime.sandboxes.map((s) => (s.id === message.id ? { ...s, ready: false } : s));
+      return set({ runtime: { ...facts.runtime, sandboxes } });
+    }
+    case "image":
+      return set({ images: { ...facts.images, [message.image]: message.fact } });
+    case "probe":
+      return set({ probes: { ...facts.probes, [message.containerId]: message.fact } });
+    case "tick":
+      return { ...state, wakeAt: 0 };
+    case "done":
+      return finished(state, message.step, message.result, message.at);
+    case "failed":
+      return failed(state, message.step, message.reason, message.message, message.at);
+  }
+}
+
+function desired(state: PodState, pod: Pod, at: number): PodState {
+  const { facts } = state;
+  const ending = pod.metadata.deletionTimestamp !== undefined;
+  const endingSince = facts.endingSince || (ending ? at : 0);
+  return { ...state, facts: { ...facts, pod, ended: facts.ended ?? endedOf(pod), endingSince } };
+}
+
+/** An API status that says the pod has ended binds us too, whatever the runtime has forgotten since. */
+function endedOf(pod: Pod): "Succeeded" | "Failed" | undefined {
+  const phase = pod.status?.phase;
+  return phase === "Succeeded" || phase === "Failed" ? phase : undefined;
+}
+
+function withContainer(runtime: RuntimePod, container: ContainerFact): RuntimePod {
+  const others = runtime.containers.filter((c) => c.id !== container.id);
+  return { ...runtime, containers: [container, ...others].toSorted((a, b) => b.attempt - a.attempt) };
+}
+
+/** Facts about containers that no longer exist would pile up. */
+function pruned(facts: PodFacts, runtime: RuntimePod): Pick<PodFacts, "probes" | "killing"> {
+  const running = new Set(runtime.containers.filter((c) => c.state === "running").map((c) => c.id));
+  const keep = <T>(map: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(map).filter(([id]) => running.has(id)));
+  return { probes: keep(facts.probes), killing: keep(facts.killing) };
+}
+
+function subjectOf(step: Step): string {
+  return step.type === "startContainer" ? step.name : "";
+}
+
+function finished(state: PodState, step: Step, result: StepResult, at: number): PodState {
+  const { facts } = state;
+  if (step.type === "kill") return state;
+  const { [subjectOf(step)]: _, ...failures } = facts.failures;
+  let runtime = facts.runtime;
+  if (result.sandbox !== undefined) {
+    const others = runtime.sandboxes.filter((s) => s.id !== result.sandbox?.id);
+    runtime = { ...runtime, sandboxes: [result.sandbox, ...others] };
+  }
+  if (result.container !== undefined) runtime = withContainer(runtime, result.container);
+  if (step.type === "stopSandbox") {
+    const sandboxes = runtime.sandboxes.map((s) => (s.id === step.id ? { ...s, ready: false } : s));
+    runtime = { ...runtime, sandboxes };
+  }
+  if (step.type === "removeSandbox") {
+    const sandboxes = runtime.sandboxes.filter((s) => s.id !== step.id);
+    runtime = { ...runtime, sandboxes, containers: runtime.containers.filter((c) => c.sandboxId !== step.id) };
+  }
+  if (step.type === "removeContainer") {
+    runtime = { ...runtime, containers: runtime.containers.filter((c) => c.id !== step.id) };
+  }
+  return {
+    ...state,
+    // A step that an earlier life of this actor began ends here without being what we wait for.
+    busy: state.busy === step ? undefined : state.busy,
+    changedAt: at,
+    facts: {
+      ...facts,
+      runtime,
+      failures,
+      prepared: facts.prepared || step.type === "prepare",
+      finalized: facts.finalized || step.type === "finalize",
+    },
+  };
+}
+
+function failed(state: PodState, step: Step, reason: string, message: string, at: number): PodState {
+  const { facts } = state;
+  if (step.type === "kill") {
+    const killing = { ...facts.killing };
+    for (const container of step.containers) delete killing[container.id];
+    return { ...state, facts: { ...facts, killing } };
+  }
+  const subject = subjectOf(step);
+  const failures = (facts.failures[subject]?.failures ?? 0) + 1;
+  const retryAt = at + Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+  const failure = { reason, message, failures, retryAt };
+  return {
+    ...state,
+    busy: state.busy === step ? undefined : state.busy,
+    changedAt: at,
+    facts: { ...facts, failures: { ...facts.failures, [subject]: failure } },
+  };
+}
+
+/** Decides what follows from the facts: at most one step, the probes that should run, the status to report. */
+function advance(before: PodState, now: number, node: NodeIdentity, refresh: boolean): Transition<PodState, PodEffect> {
+  const effects: PodEffect[] = [];
+  let state = before;
+  // Ends and image states are facts that a turn itself creates: at most one turn for each, then a step or a wait.
+  for (let turn = 0; state.synced && state.busy === undefined; turn++) {
+    assert(turn < 100, "a pod's turn comes to a step or a wait");
+    const step = nextStep(state.facts, now);
+    const { facts } = state;
+    if (step.type === "end") {
+      state = { ...state, facts: { ...facts, ended: step.phase } };
+      continue;
+    }
+    if (step.type === "wait") {
+      if (Number.isFinite(step.until) && (state.wakeAt === 0 || step.until < state.wakeAt || state.wakeAt <= now)) {
+        effects.push({ type: "wake", at: step.until });
+        state = { ...state, wakeAt: step.until };
+      }
+      break;
+    }
+    effects.push({ type: "step", step, facts });
+    if (step.type === "pullImage") {
+      const images = { ...facts.images, [step.image]: { state: "pulling" } as const };
+      state = { ...state, facts: { ...facts, images } };
+    } else if (step.type === "kill") {
+      const deadline = (facts.endingSince || now) + step.graceSeconds * 1000;
+      const killing = { ...facts.killing };
+      for (const container of step.containers) killing[container.id] = Math.min(deadline, now + 1e9);
+      state = { ...state, facts: { ...facts, killing } };
+    } else {
+      state = { ...state, busy: step, changedAt: now };
+    }
+  }
+  if (refresh) effects.push({ type: "refresh" });
+  state = probe(state, effects);
+  return { state: report(state, now, node, effects), effects };
+}
+
+function probe(state: PodState, effects: PodEffect[]): PodState {
+  const { pod, runtime, gone, endingSince, ended } = state.facts;
+  if (pod === undefined || !state.synced) return state;
+  // A pod that ends is out of service at once: its probes have nothing more to say.
+  const over = gone || ended !== undefined || endingSince !== 0;
+  const running = over ? [] : runtime.containers.filter((container) => container.state === "running");
+  const ip = runtime.sandboxes[0]?.ip ?? "";
+  const probed = running.map((container) => container.id).join();
+  if (probed === state.probed) return state;
+  effects.push({ type: "probe", pod, containers: running, ip });
+  return { ...state, probed };
+}
+
+function report(state: PodState, now: number, node: NodeIdentity, effects: PodEffect[]): PodState {
+  const { pod, gone, finalized } = state.facts;
+  if (pod === undefined || gone || finalized || !state.synced) return state;
+  const last = state.status ?? pod.status;
+  const status = podStatus({ ...state.facts, pod }, node, last, now);
+  assert(
+    PHASES.indexOf(status.phase) >= PHASES.indexOf(last?.phase ?? "Pending"),
+    `the phase of pod ${pod.metadata.name} would go back from ${last?.phase} to ${status.phase}`,
+  );
+  if (state.status !== undefined && JSON.stringify(status) === JSON.stringify(state.status)) return state;
+  if (state.status === undefined && JSON.stringify(status) === JSON.stringify(pod.status)) return { ...state, status };
+  effects.push({ type: "report", pod, status });
+  return { ...state, status };
+}
