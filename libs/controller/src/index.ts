@@ -6,3 +6,4 @@
  * `synced` before the first decision; act only with the signal and the fence of your election.
  */
 export type { Change, Informer, ListWatch } from "./informer-types.ts";
+export { type EventRecorder, type EventRecorderOptions, createEventRecorder } from "./event-recorder.ts";

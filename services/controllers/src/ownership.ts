@@ -25,6 +25,11 @@ export function controllerReference(resource: Resource, owner: KubeObject): Owne
   };
 }
 
+/** The object with its apiVersion and kind, which items of lists leave out: writes and events need them. */
+export function withKind<T extends KubeObject>(resource: Resource<T>, object: T): T {
+  return { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind };
+}
+
 /** What a controller does about the objects that its selector or its uid points at. */
 export interface Claim<T> {
   /** Owned and selected. */

@@ -58,8 +58,8 @@ function pod(name: string, shape: PodShape = {}): Pod {
   };
 }
 
-function decide(set: ReplicaSet, pods: Pod[], settled = true, related: Pod[] = []) {
-  return decideReplicaSet({ replicaSet: set, pods, related, settled }, NOW);
+function decide(set: ReplicaSet, pods: Pod[], related: Pod[] = []) {
+  return decideReplicaSet({ replicaSet: set, pods, related }, NOW);
 }
 
 describe("decideReplicaSet", () => {
@@ -89,12 +89,6 @@ describe("decideReplicaSet", () => {
     ]);
   });
 
-  it("does nothing but count while the cache lags behind its own writes", () => {
-    const lagging = decide(replicaSet(3), [pod("a")], false);
-    expect(lagging.actions).toEqual([]);
-    expect(lagging.status.replicas).toBe(1);
-  });
-
   it("does nothing while it is being deleted", () => {
     const dying = replicaSet(3);
     dying.metadata.deletionTimestamp = "2026-11-22T10:00:00Z";
@@ -121,11 +115,11 @@ describe("decideReplicaSet", () => {
       pod("z", { owner: "rs-2", node: "n2", deleting: true }),
     ];
     const shuffled = order.toReversed();
-    const doomed = decide(replicaSet(0), shuffled, true, related).actions;
+    const doomed = decide(replicaSet(0), shuffled, related).actions;
     expect(doomed.map((one) => (one.type === "delete" ? one.pod.metadata.name : one.type))).toEqual(
       order.map((one) => one.metadata.name),
     );
-    expect(decide(replicaSet(7), shuffled, true, related).actions).toHaveLength(2);
+    expect(decide(replicaSet(7), shuffled, related).actions).toHaveLength(2);
   });
 
   it("counts ready and available, and wakes up when minReadySeconds have passed", () => {

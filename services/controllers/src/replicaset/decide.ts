@@ -7,15 +7,13 @@ import { rankForDeletion } from "./rank.ts";
 // Kubernetes' burst: one reconcile creates or deletes at most so many pods, the next one goes on.
 const MAX_CHANGES_PER_RECONCILE = 500;
 
-/** What a ReplicaSet's reconciler sees. */
+/** What a ReplicaSet's reconciler sees: caches that show all of its own writes. */
 export interface ReplicaSetObserved {
   readonly replicaSet: ReplicaSet;
   /** The namespace's pods that the set selects or owns; others do no harm. */
   readonly pods: readonly Pod[];
   /** Pods of the sets that belong to the same Deployment: crowded nodes lose a pod first. */
   readonly related: readonly Pod[];
-  /** False while the cache does not show all of our own writes: then nothing is created or deleted. */
-  readonly settled: boolean;
 }
 
 /** One thing to do. */
@@ -35,14 +33,14 @@ export interface ReplicaSetDecision {
 
 /** What to do for one ReplicaSet. */
 export function decideReplicaSet(observed: ReplicaSetObserved, now: number): ReplicaSetDecision {
-  const { replicaSet, settled } = observed;
+  const { replicaSet } = observed;
   const { owned, adopt, release } = claim(replicaSet, replicaSet.spec.selector, observed.pods);
   const active = [...owned, ...adopt].filter(isActive);
   const actions: ReplicaSetAction[] = [
     ...adopt.filter(isActive).map((pod) => ({ type: "adopt" as const, pod })),
     ...release.map((pod) => ({ type: "release" as const, pod })),
   ];
-  if (settled && replicaSet.metadata.deletionTimestamp === undefined) {
+  if (replicaSet.metadata.deletionTimestamp === undefined) {
     const surplus = active.length - (replicaSet.spec.replicas ?? 1);
     if (surplus < 0) actions.push({ type: "create", count: Math.min(-surplus, MAX_CHANGES_PER_RECONCILE) });
     if (surplus > 0) {
