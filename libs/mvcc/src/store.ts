@@ -150,6 +150,13 @@ export class MvccStore {
     this.generation += 1;
   }
 
+  /** The empty state as of the log entry at `appliedIndex`, where a new cluster begins. */
+  static empty(appliedIndex: number): MvccStore {
+    const store = new MvccStore();
+    store.applied = appliedIndex;
+    return store;
+  }
+
   /** Fills an empty store from a snapshot: chains in key order, each oldest first. */
   static fromChains(
     state: { readonly revision: number; readonly compactRevision: number; readonly appliedIndex: number },

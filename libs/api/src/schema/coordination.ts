@@ -4,11 +4,11 @@ import { ObjectMeta } from "./meta.ts";
 const coordination = packageOf("io.k8s.api.coordination.v1", "coordination.k8s.io", "v1");
 
 export const LeaseSpec = coordination("LeaseSpec", {
-  holderIdentity: str(1).explicit(),
-  leaseDurationSeconds: int32(2).explicit(),
+  holderIdentity: str(1),
+  leaseDurationSeconds: int32(2),
   acquireTime: microTime(3),
   renewTime: microTime(4),
-  leaseTransitions: int32(5).explicit(),
+  leaseTransitions: int32(5),
   strategy: str(6),
   preferredHolder: str(7),
 });

@@ -1,0 +1,25 @@
+import { type ConfigOf, flag } from "@trireme/config";
+
+/** The store's settings. */
+export const storeFlags = {
+  name: flag.string({ help: "This server's name, as in --initial-cluster." }),
+  dataDir: flag.string({ help: "Where the log and the snapshots are." }),
+  address: flag.string({ help: "The address that clients and peers call." }),
+  initialCluster: flag.map({ help: "Every member as NAME=HOST:PORT of its peer address." }),
+  clusterToken: flag.string({ help: "Tells this cluster from any other with the same names and addresses." }),
+  pkiDir: flag.string({ help: "Where the certificates are." }),
+  heartbeatMs: flag.int({ help: "Between two heartbeats of the leader.", default: 100, min: 10, max: 10_000 }),
+  electionMs: flag.int({ help: "Silence after which a new leader is elected.", default: 1000, min: 50, max: 50_000 }),
+  clientPort: flag.int({ help: "Where clients call.", default: 2379, min: 1, max: 65_535 }),
+  peerPort: flag.int({ help: "Where the other members call.", default: 2380, min: 1, max: 65_535 }),
+  metricsPort: flag.int({ help: "Where metrics and health are served.", default: 2381, min: 1, max: 65_535 }),
+  walSegmentBytes: flag.int({ help: "Size of a segment of the log.", default: 64 * 1024 * 1024, min: 4096 }),
+  snapshotBytes: flag.int({
+    help: "Bytes of log after which a snapshot is written (more when the state is larger).",
+    default: 64 * 1024 * 1024,
+    min: 4096,
+  }),
+  autoCompactMs: flag.int({ help: "History older than this is forgotten; 0 keeps all.", default: 300_000 }),
+};
+
+export type StoreConfig = ConfigOf<typeof storeFlags>;

@@ -1,0 +1,191 @@
+import { TriremeError } from "@trireme/base";
+import * as mvcc from "@trireme/mvcc";
+import * as rpc from "@trireme/proto/etcdserverpb/rpc";
+import type * as kv from "@trireme/proto/mvccpb/kv";
+import type { Request } from "../apply/command.ts";
+
+const SORT_TARGETS: Record<rpc.RangeRequest_SortTarget, mvcc.SortTarget> = {
+  [rpc.RangeRequest_SortTarget.KEY]: "key",
+  [rpc.RangeRequest_SortTarget.VERSION]: "version",
+  [rpc.RangeRequest_SortTarget.CREATE]: "create",
+  [rpc.RangeRequest_SortTarget.MOD]: "mod",
+  [rpc.RangeRequest_SortTarget.VALUE]: "value",
+};
+const SORT_ORDERS: Record<rpc.RangeRequest_SortOrder, mvcc.RangeOp["sortOrder"]> = {
+  [rpc.RangeRequest_SortOrder.NONE]: "none",
+  [rpc.RangeRequest_SortOrder.ASCEND]: "ascend",
+  [rpc.RangeRequest_SortOrder.DESCEND]: "descend",
+};
+const COMPARE_RESULTS: Record<rpc.Compare_CompareResult, mvcc.CompareResult> = {
+  [rpc.Compare_CompareResult.EQUAL]: "=",
+  [rpc.Compare_CompareResult.GREATER]: ">",
+  [rpc.Compare_CompareResult.LESS]: "<",
+  [rpc.Compare_CompareResult.NOT_EQUAL]: "!=",
+};
+
+/** Bytes as the state machine's key strings. */
+export function toKey(bytes: Uint8Array): string {
+  return Buffer.isBuffer(bytes) ? bytes.toString("latin1") : Buffer.from(bytes).toString("latin1");
+}
+
+/** A key string as bytes. */
+export function fromKey(key: string): Buffer {
+  return Buffer.from(key, "latin1");
+}
+
+/** Revisions and limits: what is beyond 2^53 is beyond any revision that exists. */
+function toNumber(value: bigint): number {
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
+}
+
+/** An enumeration's value that this release does not know is refused, not guessed. */
+function known<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new TriremeError("BadRequest", `etcdserver: unknown ${what}`);
+  return value;
+}
+
+export function toRangeOp(request: rpc.RangeRequest): mvcc.RangeOp {
+  return {
+    type: "range",
+    key: toKey(request.key),
+    rangeEnd: toKey(request.rangeEnd),
+    limit: toNumber(request.limit),
+    revision: toNumber(request.revision),
+    keysOnly: request.keysOnly,
+    countOnly: request.countOnly,
+    sortOrder: known(SORT_ORDERS[request.sortOrder], "sort order"),
+    sortTarget: known(SORT_TARGETS[request.sortTarget], "sort target"),
+    minModRevision: toNumber(request.minModRevision),
+    maxModRevision: toNumber(request.maxModRevision),
+    minCreateRevision: toNumber(request.minCreateRevision),
+    maxCreateRevision: toNumber(request.maxCreateRevision),
+  };
+}
+
+function toPutOp(request: rpc.PutRequest): mvcc.PutOp {
+  const { value, lease, prevKv, ignoreValue, ignoreLease } = request;
+  return { type: "put", key: toKey(request.key), value, lease, prevKv, ignoreValue, ignoreLease };
+}
+
+function toDeleteRangeOp(request: rpc.DeleteRangeRequest): mvcc.DeleteRangeOp {
+  const { prevKv } = request;
+  return { type: "deleteRange", key: toKey(request.key), rangeEnd: toKey(request.rangeEnd), prevKv };
+}
+
+function toTxnOp(request: rpc.TxnRequest): mvcc.TxnOp {
+  return {
+    type: "txn",
+    compare: request.compare.map(toCompare),
+    success: request.success.map(toOp),
+    failure: request.failure.map(toOp),
+  };
+}
+
+function toOp(op: rpc.RequestOp): mvcc.Op {
+  const { request } = op;
+  switch (request?.$case) {
+    case "requestRange":
+      return toRangeOp(request.value);
+    case "requestPut":
+      return toPutOp(request.value);
+    case "requestDeleteRange":
+      return toDeleteRangeOp(request.value);
+    case "requestTxn":
+      return toTxnOp(request.value);
+    case undefined:
+      throw new TriremeError("BadRequest", "etcdserver: key is not provided");
+  }
+}
+
+function toCompare(compare: rpc.Compare): mvcc.Compare {
+  const base = {
+    key: toKey(compare.key),
+    rangeEnd: toKey(compare.rangeEnd),
+    result: known(COMPARE_RESULTS[compare.result], "compare result"),
+  };
+  const operand = compare.targetUnion;
+  const integer = (wanted: string): bigint =>
+    operand !== undefined && operand.$case !== "value" && operand.$case === wanted ? operand.value : 0n;
+  switch (compare.target) {
+    case rpc.Compare_CompareTarget.VERSION:
+      return { ...base, target: "version", value: integer("version") };
+    case rpc.Compare_CompareTarget.CREATE:
+      return { ...base, target: "create", value: integer("createRevision") };
+    case rpc.Compare_CompareTarget.MOD:
+      return { ...base, target: "mod", value: integer("modRevision") };
+    case rpc.Compare_CompareTarget.LEASE:
+      return { ...base, target: "lease", value: integer("lease") };
+    case rpc.Compare_CompareTarget.VALUE:
+      return { ...base, target: "value", value: operand?.$case === "value" ? operand.value : new Uint8Array(0) };
+    default:
+      throw new TriremeError("BadRequest", "etcdserver: unknown compare target");
+  }
+}
+
+/** A client's request as the state machine's command. */
+export function toCommand(request: Request): mvcc.Command {
+  switch (request.$case) {
+    case "put":
+      return toPutOp(request.value);
+    case "deleteRange":
+      return toDeleteRangeOp(request.value);
+    case "txn":
+      return toTxnOp(request.value);
+    case "compact":
+      return { type: "compact", revision: toNumber(request.value.revision) };
+  }
+}
+
+export function fromKeyValue(pair: mvcc.KeyValue): kv.KeyValue {
+  return {
+    key: fromKey(pair.key),
+    createRevision: BigInt(pair.createRevision),
+    modRevision: BigInt(pair.modRevision),
+    version: BigInt(pair.version),
+    value: pair.value as Buffer,
+    lease: pair.lease,
+  };
+}
+
+export function fromRangeResult(result: mvcc.RangeResult, header: rpc.ResponseHeader): rpc.RangeResponse {
+  return { header, kvs: result.kvs.map(fromKeyValue), more: result.more, count: BigInt(result.count) };
+}
+
+export function fromPutResult(result: mvcc.PutResult, header: rpc.ResponseHeader): rpc.PutResponse {
+  return { header, prevKv: result.prevKv === undefined ? undefined : fromKeyValue(result.prevKv) };
+}
+
+export function fromDeleteRangeResult(
+  result: mvcc.DeleteRangeResult,
+  header: rpc.ResponseHeader,
+): rpc.DeleteRangeResponse {
+  return { header, deleted: BigInt(result.deleted), prevKvs: result.prevKvs.map(fromKeyValue) };
+}
+
+export function fromTxnResult(result: mvcc.TxnResult, header: rpc.ResponseHeader): rpc.TxnResponse {
+  // As etcd does, operations inside carry the revision alone.
+  const inner: rpc.ResponseHeader = { clusterId: 0n, memberId: 0n, raftTerm: 0n, revision: header.revision };
+  return { header, succeeded: result.succeeded, responses: result.responses.map((each) => fromOpResult(each, inner)) };
+}
+
+function fromOpResult(result: mvcc.OpResult, header: rpc.ResponseHeader): rpc.ResponseOp {
+  switch (result.type) {
+    case "range":
+      return { response: { $case: "responseRange", value: fromRangeResult(result, header) } };
+    case "put":
+      return { response: { $case: "responsePut", value: fromPutResult(result, header) } };
+    case "deleteRange":
+      return { response: { $case: "responseDeleteRange", value: fromDeleteRangeResult(result, header) } };
+    case "txn":
+      return { response: { $case: "responseTxn", value: fromTxnResult(result, header) } };
+  }
+}
+
+/** An event as a watch response carries it; a deletion has nothing but its key and revision. */
+export function fromWatchEvent(event: mvcc.WatchEvent): kv.Event {
+  return {
+    type: event.type === "put" ? 0 : 1,
+    kv: fromKeyValue(event.kv),
+    prevKv: event.prevKv === undefined ? undefined : fromKeyValue(event.prevKv),
+  };
+}

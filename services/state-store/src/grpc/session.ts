@@ -1,0 +1,125 @@
+import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { errorFrom } from "@trireme/base";
+import type {
+  OpenRequest,
+  OpenResponse,
+  SessionRequest,
+  SessionResponse,
+} from "@trireme/proto/trireme/store/v1/session";
+import { type Role, roleOf } from "./access.ts";
+import type { Requests } from "./requests.ts";
+import { statusOf, toServiceError } from "./status.ts";
+
+/** Requests of one session that are under way; past it the stream is not read, which holds the client back. */
+const MAX_IN_FLIGHT = 4096;
+
+type Stream = ServerDuplexStream<OpenRequest, OpenResponse>;
+type Answer = NonNullable<SessionResponse["response"]>;
+
+/** The pipelined session: the same requests as etcd's KV service, many under way on one stream. */
+export function sessionService(requests: Requests): UntypedServiceImplementation {
+  return {
+    open: (stream: Stream) => {
+      try {
+        new Session(stream, requests, roleOf(stream)).start();
+      } catch (error) {
+        stream.emit("error", toServiceError(error));
+      }
+    },
+  };
+}
+
+class Session {
+  private readonly stream: Stream;
+  private readonly requests: Requests;
+  private readonly role: Role;
+  private inFlight = 0;
+  private answers: SessionResponse[] = [];
+  private scheduled = false;
+  private blocked = false;
+  private closed = false;
+
+  constructor(stream: Stream, requests: Requests, role: Role) {
+    this.stream = stream;
+    this.requests = requests;
+    this.role = role;
+  }
+
+  start(): void {
+    const { stream } = this;
+    const close = (): void => {
+      this.closed = true;
+    };
+    stream.on("data", (batch: OpenRequest) => {
+      for (const request of batch.requests) void this.answer(request);
+    });
+    stream.on("drain", () => {
+      this.blocked = false;
+      this.flush();
+      this.hold();
+    });
+    stream.on("end", () => {
+      close();
+      stream.end();
+    });
+    stream.on("error", close);
+    stream.on("cancelled", close);
+    stream.on("close", close);
+  }
+
+  private async answer(request: SessionRequest): Promise<void> {
+    this.inFlight += 1;
+    this.hold();
+    let response: Answer;
+    try {
+      response = await this.run(request);
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      const value = { code: statusOf(error), message: error.message, unknownOutcome: error.code === "Unknown" };
+      response = { $case: "error", value };
+    }
+    this.inFlight -= 1;
+    this.answers.push({ id: request.id, response });
+    if (this.scheduled) return;
+    // One message for all that this turn of the loop has answered.
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      this.flush();
+      this.hold();
+    });
+  }
+
+  private async run({ request }: SessionRequest): Promise<Answer> {
+    const { requests, role } = this;
+    switch (request?.$case) {
+      case "range":
+        return { $case: "range", value: await requests.range(request.value) };
+      case "put":
+        return { $case: "put", value: await requests.put(role, request.value) };
+      case "deleteRange":
+        return { $case: "deleteRange", value: await requests.deleteRange(role, request.value) };
+      case "txn":
+        return { $case: "txn", value: await requests.txn(role, request.value) };
+      case "compact":
+        return { $case: "compact", value: await requests.compact(role, request.value) };
+      case "readRevision":
+        return { $case: "readRevision", value: await requests.readRevision() };
+      case undefined:
+        return { $case: "error", value: { code: 12, message: "unknown request", unknownOutcome: false } };
+    }
+  }
+
+  private flush(): void {
+    if (this.closed || this.blocked || this.answers.length === 0) return;
+    const responses = this.answers;
+    this.answers = [];
+    this.blocked = !this.stream.write({ responses });
+  }
+
+  /** Reads on only while there is room for what comes back. */
+  private hold(): void {
+    if (this.inFlight + this.answers.length >= MAX_IN_FLIGHT || this.blocked) this.stream.pause();
+    else if (this.stream.isPaused()) this.stream.resume();
+  }
+}

@@ -1,0 +1,39 @@
+import { type Server, createServer } from "node:https";
+import type { Registry } from "@trireme/telemetry";
+import type { TlsFiles } from "./tls.ts";
+
+/** Metrics and health over https; callers need a certificate of the store's authority. */
+export function createOpsServer(options: {
+  readonly tls: TlsFiles;
+  readonly registry: Registry;
+  readonly hasLeader: () => boolean;
+}): Server {
+  const { tls, registry, hasLeader } = options;
+  const credentials = { ca: tls.ca, cert: tls.cert, key: tls.key, requestCert: true, rejectUnauthorized: true };
+  return createServer(credentials, (request, response) => {
+    const url = request.url?.split("?")[0];
+    const answer = (status: number, type: string, body: string): void => {
+      response.writeHead(status, { "content-type": type }).end(body);
+    };
+    const healthy = hasLeader();
+    switch (url) {
+      case "/metrics":
+        registry.render().then(
+          (text) => answer(200, registry.contentType, text),
+          (error: unknown) => answer(500, "text/plain", String(error)),
+        );
+        return;
+      case "/health":
+        answer(healthy ? 200 : 503, "application/json", JSON.stringify({ health: String(healthy) }));
+        return;
+      case "/livez":
+        answer(200, "text/plain", "ok");
+        return;
+      case "/readyz":
+        answer(healthy ? 200 : 503, "text/plain", healthy ? "ok" : "no leader");
+        return;
+      default:
+        answer(404, "text/plain", "not found: /metrics, /health, /livez, /readyz");
+    }
+  });
+}

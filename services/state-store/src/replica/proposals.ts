@@ -1,0 +1,117 @@
+import { randomBytes } from "node:crypto";
+import { type Clock, TriremeError } from "@trireme/base";
+import type { Outcome } from "@trireme/mvcc";
+import type { Entry } from "@trireme/raft";
+import { type Origin, counterOf } from "../apply/command.ts";
+import { FAILURE } from "./failures.ts";
+
+/** Requests of clients that wait for their entry; more is back-pressure, as etcd's "too many requests". */
+const MAX_PENDING_PROPOSALS = 10_000;
+
+/** After a change of leader, what the old one had been given is applied within this time or most likely never. */
+const OLD_LEADER_GRACE_MS = 1000;
+
+interface Pending {
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: TriremeError) => void;
+  readonly deadline: number;
+  /** Earlier than the deadline once the leader that was given the request is gone. */
+  lostAt: number;
+  /** Set once the core took it: from then on its outcome may be unknown. */
+  proposed: boolean;
+  /** Where this leader put it; another term there means that it did not happen. */
+  place: { readonly index: number; readonly term: number } | undefined;
+}
+
+/** Requests on their way through the log, answered when their entry is applied here. */
+export class Proposals {
+  readonly life = randomBytes(8);
+  private readonly clock: Clock;
+  private readonly pending = new Map<number, Pending>();
+  private readonly places = new Map<number, number>();
+  private counter = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  get size(): number {
+    return this.pending.size;
+  }
+
+  /** Begins a request; throws when too many wait. */
+  begin(timeoutMs: number): { origin: Origin; outcome: Promise<Outcome> } {
+    if (this.pending.size >= MAX_PENDING_PROPOSALS) throw FAILURE.tooManyRequests();
+    const counter = ++this.counter;
+    const outcome = new Promise<Outcome>((resolve, reject) => {
+      const deadline = this.clock.monotonic() + timeoutMs;
+      this.pending.set(counter, { resolve, reject, deadline, lostAt: Infinity, proposed: false, place: undefined });
+    });
+    return { origin: { life: this.life, counter }, outcome };
+  }
+
+  /** The core took the request: into its own log at `place`, or forwarded to the leader. */
+  proposed(counter: number, place: { readonly index: number; readonly term: number } | undefined): void {
+    const pending = this.pending.get(counter);
+    if (pending === undefined) return;
+    pending.proposed = true;
+    pending.place = place;
+    if (place !== undefined) this.places.set(place.index, counter);
+  }
+
+  /** Whether the request still waits for an answer. */
+  isOpen(counter: number): boolean {
+    return this.pending.has(counter);
+  }
+
+  /** The request certainly did not and will not happen. */
+  refuse(counter: number, error: TriremeError): void {
+    this.take(counter)?.reject(error);
+  }
+
+  /** An entry was applied: answers its request, and the one that had hoped for its place. */
+  applied(entry: Entry, outcome: Outcome | undefined): void {
+    const hoped = this.places.get(entry.index);
+    if (hoped !== undefined && this.pending.get(hoped)?.place?.term !== entry.term) {
+      this.refuse(hoped, FAILURE.leaderChanged());
+    }
+    if (outcome === undefined) return;
+    const counter = counterOf(entry.data, this.life);
+    if (counter !== undefined) this.take(counter)?.resolve(outcome);
+  }
+
+  /** A snapshot jumped over entries: what waited may have happened in them. */
+  skipped(): void {
+    for (const [counter, pending] of this.pending) {
+      if (pending.proposed) this.take(counter)?.reject(FAILURE.timeout());
+    }
+  }
+
+  /** Another member leads now: what was proposed before will show soon, or its outcome stays unknown. */
+  leaderChanged(): void {
+    const lostAt = this.clock.monotonic() + OLD_LEADER_GRACE_MS;
+    for (const pending of this.pending.values())
+      if (pending.proposed) pending.lostAt = Math.min(pending.lostAt, lostAt);
+  }
+
+  /** Gives up on what has waited too long. */
+  expire(): void {
+    const now = this.clock.monotonic();
+    for (const [counter, pending] of this.pending) {
+      if (pending.lostAt <= now) this.take(counter)?.reject(FAILURE.leaderLost());
+      else if (pending.deadline <= now) {
+        this.take(counter)?.reject(pending.proposed ? FAILURE.timeout() : FAILURE.noLeader());
+      }
+    }
+  }
+
+  private take(counter: number): Pending | undefined {
+    const pending = this.pending.get(counter);
+    if (pending === undefined) return undefined;
+    this.pending.delete(counter);
+    if (pending.place !== undefined && this.places.get(pending.place.index) === counter) {
+      this.places.delete(pending.place.index);
+    }
+    return pending;
+  }
+}

@@ -1,0 +1,359 @@
+import path from "node:path";
+import { type Clock, assert, errorFrom } from "@trireme/base";
+import { type MvccStore, type Outcome, SnapshotReader, type WatchHub } from "@trireme/mvcc";
+import {
+  type Entry,
+  NONE,
+  type NodeId,
+  type Raft,
+  type Ready,
+  type SnapMessage,
+  type SnapshotMeta,
+  type Status,
+  type StorageAppend,
+} from "@trireme/raft";
+import type { Logger } from "@trireme/telemetry";
+import { type Request, decodeCommand, encodeCommand } from "../apply/command.ts";
+import type { StoreMetrics } from "../metrics.ts";
+import type { PeerHandler, PeerTransport } from "../peers/transport.ts";
+import type { SnapshotSink } from "../peers/snapshot-stream.ts";
+import { SnapshotReceiver, snapshotName } from "../snapshot/snapshot-file.ts";
+import type { Wal } from "../wal/wal.ts";
+import { FAILURE } from "./failures.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+import { Snapshotter } from "./snapshotter.ts";
+
+/** A request that the log has not answered by then: etcd's 5 s + 2 election timeouts. */
+const REQUEST_TIMEOUT_MS = 7000;
+
+/** A request waits this many election timeouts for a leader: long enough for an ordinary election, then it fails. */
+const NO_LEADER_ELECTIONS = 3;
+
+/** etcd's bound on one request; keeps one entry's work and memory small. */
+const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
+
+/** Entries that the core hands out are worked off for this long before the event loop gets its turn. */
+const TURN_MS = 10;
+
+/** History steps that one turn trims: well under a millisecond. */
+const TRIM_STEPS = 1000;
+
+export interface ReplicaOptions {
+  readonly raft: Raft;
+  readonly store: MvccStore;
+  readonly hub: WatchHub;
+  readonly wal: Wal;
+  readonly snapshotDir: string;
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
+  readonly snapshotBytes: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: StoreMetrics;
+}
+
+interface Held {
+  readonly counter: number;
+  readonly data: Buffer;
+  readonly noLeaderDeadline: number;
+}
+
+/**
+ * The shell around the Raft core: one loop that carries out what the core's Ready asks, in the order that its manual
+ * lays down. Everything that touches the core does so from this class, never from within the loop's own work.
+ */
+export class Replica implements PeerHandler {
+  readonly store: MvccStore;
+  readonly hub: WatchHub;
+  private readonly options: ReplicaOptions;
+  private readonly raft: Raft;
+  private readonly wal: Wal;
+  private readonly proposals: Proposals;
+  private readonly reads: Reads;
+  private readonly snapshotter: Snapshotter;
+  private transport: PeerTransport | undefined;
+  private held: Held[] = [];
+  private scheduled = false;
+  private trimming = false;
+  private timer: NodeJS.Timeout | undefined;
+  private leader: NodeId = NONE;
+  private term: number;
+  private stopped = false;
+  /** State machines of snapshots that have arrived, until the core says to install them. */
+  private readonly arrived = new Map<number, MvccStore>();
+
+  constructor(options: ReplicaOptions) {
+    this.options = options;
+    this.raft = options.raft;
+    this.store = options.store;
+    this.hub = options.hub;
+    this.wal = options.wal;
+    this.term = options.raft.status().term;
+    this.proposals = new Proposals(options.clock);
+    this.reads = new Reads(options.raft, options.clock);
+    const schedule = (): void => this.schedule();
+    this.snapshotter = new Snapshotter({ ...options, dir: options.snapshotDir, schedule });
+  }
+
+  /** Begins to tick and to talk. */
+  start(transport: PeerTransport): void {
+    this.transport = transport;
+    transport.start();
+    this.timer = setInterval(() => this.tick(), this.options.heartbeatMs);
+    // The only voter need not wait for anybody.
+    if (this.raft.confState().voters.length === 1) this.raft.campaign();
+    this.schedule();
+  }
+
+  /** Answers nothing any more and closes the log. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearInterval(this.timer);
+    this.transport?.close();
+    await this.snapshotter.stop();
+    await this.wal.close();
+  }
+
+  /** The core's state, copied: for status calls, not for every request. */
+  status(): Status {
+    return this.raft.status();
+  }
+
+  get currentTerm(): number {
+    return this.term;
+  }
+
+  get currentLeader(): NodeId {
+    return this.leader;
+  }
+
+  get pendingProposals(): number {
+    return this.proposals.size;
+  }
+
+  /** Puts a request through the log; resolves when it is applied here. */
+  async propose(request: Request): Promise<Outcome> {
+    if (this.stopped) throw FAILURE.stopped();
+    const { origin, outcome } = this.proposals.begin(REQUEST_TIMEOUT_MS);
+    const data = encodeCommand(origin, request);
+    if (data.length > MAX_REQUEST_BYTES) {
+      this.proposals.refuse(origin.counter, FAILURE.tooLarge());
+      return outcome;
+    }
+    const noLeaderDeadline = this.options.clock.monotonic() + NO_LEADER_ELECTIONS * this.options.electionMs;
+    this.offer({ counter: origin.counter, data, noLeaderDeadline });
+    try {
+      return await outcome;
+    } catch (error) {
+      this.options.metrics.proposalsFailed.inc();
+      throw error;
+    }
+  }
+
+  /** Resolves when the local state is as new as every write that was acknowledged before the call. */
+  async readBarrier(): Promise<void> {
+    if (this.stopped) throw FAILURE.stopped();
+    const done = this.reads.wait(REQUEST_TIMEOUT_MS, NO_LEADER_ELECTIONS * this.options.electionMs);
+    this.schedule();
+    await done;
+  }
+
+  /** Asks the leader to hand over. */
+  moveLeader(target: NodeId): boolean {
+    const asked = this.raft.transferLeadership(target);
+    this.schedule();
+    return asked;
+  }
+
+  receive(message: Parameters<Raft["step"]>[0]): void {
+    if (this.stopped || message.type === "snap") return;
+    this.raft.step(message);
+    this.schedule();
+  }
+
+  unreachable(id: bigint): void {
+    if (this.stopped) return;
+    this.raft.reportUnreachable(id);
+    this.options.metrics.peerSendFailures.inc();
+    this.schedule();
+  }
+
+  async openSnapshot(message: SnapMessage): Promise<SnapshotSink> {
+    const reader = new SnapshotReader();
+    const name = `incoming-${snapshotName(message.snapshot)}`;
+    const receiver = await SnapshotReceiver.create(this.options.snapshotDir, name, (frame) => reader.push(frame));
+    return {
+      push: (piece) => receiver.push(piece),
+      abandon: () => receiver.abandon(),
+      finish: async () => {
+        const meta = await receiver.finish();
+        assert(meta.index === message.snapshot.index, "the file is the snapshot that its message names");
+        if (this.stopped) return;
+        this.options.log.info("snapshot received", { index: meta.index, term: meta.term });
+        this.arrived.clear();
+        this.arrived.set(meta.index, reader.finish());
+        this.raft.step(message);
+        this.schedule();
+      },
+    };
+  }
+
+  snapshotFile(message: SnapMessage): string | undefined {
+    const newest = this.snapshotter.newest;
+    if (newest === undefined || newest.index !== message.snapshot.index) return undefined;
+    return path.join(this.options.snapshotDir, snapshotName(newest));
+  }
+
+  snapshotSent(id: bigint, ok: boolean): void {
+    if (this.stopped) return;
+    this.raft.reportSnapshot(id, ok);
+    this.schedule();
+  }
+
+  /** Sets the snapshot from which this life began. */
+  recoveredFrom(meta: SnapshotMeta | undefined): void {
+    this.snapshotter.newest = meta;
+  }
+
+  private offer(held: Held): void {
+    const result = this.raft.propose(held.data);
+    switch (result.kind) {
+      case "proposed":
+        this.proposals.proposed(held.counter, { index: result.index, term: result.term });
+        break;
+      case "forwarded":
+        this.proposals.proposed(held.counter, undefined);
+        break;
+      case "refused":
+        if (result.reason === "tooManyUncommitted") this.proposals.refuse(held.counter, FAILURE.tooManyRequests());
+        else this.held.push(held);
+    }
+    this.schedule();
+  }
+
+  /** Requests that found no leader try again, in their order. */
+  private offerHeld(): void {
+    const held = this.held;
+    this.held = [];
+    const now = this.options.clock.monotonic();
+    for (const each of held) {
+      if (!this.proposals.isOpen(each.counter)) continue;
+      if (now > each.noLeaderDeadline) this.proposals.refuse(each.counter, FAILURE.noLeader());
+      else if (this.leader === NONE) this.held.push(each);
+      else this.offer(each);
+    }
+  }
+
+  private tick(): void {
+    this.raft.tick();
+    this.reads.tick(this.leader !== NONE);
+    this.proposals.expire();
+    this.offerHeld();
+    this.trim();
+    this.schedule();
+  }
+
+  /** One run of the loop for all that this turn of the event loop brings. */
+  private schedule(): void {
+    if (this.scheduled || this.stopped) return;
+    this.scheduled = true;
+    setImmediate(() => this.run());
+  }
+
+  private run(): void {
+    this.scheduled = false;
+    if (this.stopped) return;
+    this.reads.begin();
+    const until = this.options.clock.monotonic() + TURN_MS;
+    for (let ready = this.raft.ready(); ready !== undefined; ready = this.raft.ready()) {
+      this.carryOut(ready);
+      if (this.options.clock.monotonic() > until) {
+        this.schedule();
+        break;
+      }
+    }
+    this.snapshotter.maybeTake();
+  }
+
+  private carryOut(ready: Ready): void {
+    if (ready.softState !== undefined) this.leaderIs(ready.softState.leader, ready.softState.role);
+    for (const message of ready.messages) this.transport?.send(message);
+    if (ready.append !== undefined) this.write(ready.append);
+    if (ready.committedEntries.length > 0) this.apply(ready.committedEntries);
+    this.reads.answered(ready.readStates, ready.readsDropped);
+    this.reads.applied(this.store.appliedIndex);
+    if (ready.readsDropped.length > 0) this.reads.begin();
+  }
+
+  private write(append: StorageAppend): void {
+    if (append.hardState !== undefined) this.term = append.hardState.term;
+    if (append.snapshot !== undefined) this.install(append.snapshot);
+    this.wal.append({
+      entries: append.entries,
+      hardState: append.hardState,
+      snapshot: append.snapshot === undefined ? undefined : { meta: append.snapshot, installed: true },
+      mustSync: append.mustSync,
+      onDurable: () => {
+        if (this.stopped) return;
+        this.raft.storageAppended(append);
+        this.schedule();
+      },
+    });
+  }
+
+  /** The leader's snapshot replaces the state; its file is durable already. */
+  private install(meta: SnapshotMeta): void {
+    const store = this.arrived.get(meta.index);
+    assert(store !== undefined, "a snapshot is stepped into the core only when its state is at hand");
+    this.arrived.clear();
+    this.store.replaceWith(store);
+    this.hub.publish();
+    this.proposals.skipped();
+    this.snapshotter.installed(meta);
+    this.options.log.info("snapshot installed", { index: meta.index, term: meta.term, revision: this.store.revision });
+  }
+
+  private apply(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const command = entry.type === "normal" ? decodeCommand(entry.data) : undefined;
+      const outcome = this.store.apply(entry.index, command);
+      this.proposals.applied(entry, command === undefined ? undefined : outcome);
+    }
+    this.hub.publish();
+    this.raft.applied(entries.at(-1)!.index);
+    this.trim();
+  }
+
+  private trim(): void {
+    if (this.trimming || !this.store.trim(TRIM_STEPS)) return;
+    this.trimming = true;
+    setImmediate(() => {
+      this.trimming = false;
+      this.trim();
+    });
+  }
+
+  private leaderIs(leader: NodeId, role: string): void {
+    this.options.metrics.role(role === "leader", leader !== NONE);
+    if (leader === this.leader) return;
+    this.leader = leader;
+    const { log, metrics } = this.options;
+    if (leader === NONE) {
+      log.warn("no leader", { term: this.raft.status().term });
+      return;
+    }
+    metrics.leaderChanges.inc();
+    log.info("leader elected", { leader: leader.toString(16), term: this.raft.status().term, role });
+    this.proposals.leaderChanged();
+    this.offerHeld();
+  }
+}
+
+/** Ends the process: what cannot be written must not be acknowledged, and a second try would lie. */
+export function dieOnWriteError(log: Logger): (error: unknown) => void {
+  return (error) => {
+    log.error("the write-ahead log cannot be written; exiting", { err: errorFrom(error) });
+    process.exit(1);
+  };
+}

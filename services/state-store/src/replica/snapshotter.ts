@@ -1,0 +1,110 @@
+import { type Clock, TriremeError, errorFrom } from "@trireme/base";
+import { type MvccStore, takeSnapshot } from "@trireme/mvcc";
+import type { Raft, SnapshotMeta } from "@trireme/raft";
+import type { Logger } from "@trireme/telemetry";
+import { pruneSnapshots } from "../snapshot/snapshot-dir.ts";
+import { writeSnapshotFile } from "../snapshot/snapshot-file.ts";
+import type { Wal } from "../wal/wal.ts";
+
+/** Entries kept in memory behind a snapshot, so that a follower that was away for a moment needs no snapshot. As etcd. */
+export const TRAILING_ENTRIES = 5000;
+
+/** A snapshot is also due after so many entries: they all sit in memory until one covers them. */
+const MAX_ENTRIES_BETWEEN = 100_000;
+
+/** After a failure, e.g. a full disk, so that trying again does not add to the trouble. */
+const RETRY_MS = 30_000;
+
+export interface SnapshotterOptions {
+  readonly raft: Raft;
+  readonly store: MvccStore;
+  readonly wal: Wal;
+  readonly dir: string;
+  /** Bytes of log after which a snapshot is due, unless the state itself is larger. */
+  readonly snapshotBytes: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly schedule: () => void;
+}
+
+/** Writes a snapshot of the state now and then, and lets go of the log that it covers. */
+export class Snapshotter {
+  /** The newest durable snapshot. */
+  newest: SnapshotMeta | undefined;
+  private readonly options: SnapshotterOptions;
+  private running: Promise<void> | undefined;
+  private bytesAtLast = 0;
+  private notBefore = 0;
+  private stopped = false;
+
+  constructor(options: SnapshotterOptions) {
+    this.options = options;
+  }
+
+  /** Begins a snapshot if one is due and none is being written. */
+  maybeTake(): void {
+    const { wal, store, snapshotBytes, clock } = this.options;
+    if (this.running !== undefined || this.stopped) return;
+    const due = wal.writtenBytes - this.bytesAtLast > Math.max(snapshotBytes, store.sizeBytes);
+    const many = store.appliedIndex - (this.newest?.index ?? 0) > MAX_ENTRIES_BETWEEN;
+    if (!(due || many) || clock.monotonic() < this.notBefore) return;
+    this.bytesAtLast = wal.writtenBytes;
+    this.running = this.take()
+      .catch((error: unknown) => {
+        this.notBefore = clock.monotonic() + RETRY_MS;
+        this.options.log.error("snapshot failed", { err: errorFrom(error) });
+      })
+      .finally(() => {
+        this.running = undefined;
+      });
+  }
+
+  /** A snapshot of the leader is in place. */
+  installed(meta: SnapshotMeta): void {
+    this.newest = meta;
+    this.bytesAtLast = this.options.wal.writtenBytes;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.running;
+  }
+
+  private async take(): Promise<void> {
+    const { raft, store, dir, log, clock } = this.options;
+    const index = store.appliedIndex;
+    const term = raft.termAt(index);
+    if (term === undefined || index <= (this.newest?.index ?? 0)) return;
+    const meta: SnapshotMeta = { index, term, conf: raft.confState() };
+    const started = clock.monotonic();
+    const snapshot = takeSnapshot(store);
+    try {
+      const { bytes } = await writeSnapshotFile(dir, meta, () => {
+        if (this.stopped) throw new TriremeError("Cancelled", "the member stops");
+        return snapshot.next();
+      });
+      log.info("snapshot written", { index, term, bytes, ms: Math.round(clock.monotonic() - started) });
+    } finally {
+      snapshot.release();
+    }
+    await this.adopt(meta);
+  }
+
+  /** The file is durable: say so in the log, then drop what it covers. */
+  private async adopt(meta: SnapshotMeta): Promise<void> {
+    const { wal, raft, dir, schedule } = this.options;
+    // A newer one may have come from the leader meanwhile.
+    if (this.stopped || meta.index <= (this.newest?.index ?? 0)) return;
+    await new Promise<void>((resolve) => {
+      wal.append({ entries: [], snapshot: { meta, installed: false }, mustSync: true, onDurable: resolve });
+    });
+    if (this.stopped || meta.index <= (this.newest?.index ?? 0)) return;
+    this.newest = meta;
+    raft.snapshotCreated(meta);
+    const keepFrom = meta.index - TRAILING_ENTRIES;
+    if (keepFrom > 0) raft.compact(keepFrom);
+    schedule();
+    await wal.release(Math.max(0, keepFrom));
+    await pruneSnapshots(dir);
+  }
+}
