@@ -30,7 +30,9 @@ function switchTo(core: Core, conf: Core["conf"]): void {
   if (core.role === "leader") {
     // Tell the old members, also those that leave now, that the change is committed: without it a remaining voter of
     // two would wait for ever for the vote of the one that left (B24).
-    core.broadcastAppend(true);
+    for (const [id, progress] of core.progress) {
+      if (id !== core.id) core.appendDue(id, progress.sentCommit < core.log.committed);
+    }
     flushAppends(core);
   }
   core.conf = conf;
