@@ -14,7 +14,12 @@ export default defineConfig({
   test: {
     sequence: { sequencer: ByName },
     projects: [
-      { test: { name: "unit", include: ["libs/*/src/**/*.test.ts", "services/*/src/**/*.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["libs/*/src/**/*.test.ts", "services/*/src/**/*.test.ts", "deploy/**/*.test.ts"],
+        },
+      },
       { test: { name: "tidy", include: ["test/tidy/**/*.test.ts"] } },
       { test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...slow } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...slow } },

@@ -18,7 +18,7 @@ for file in healthz readyz livez; do echo ok >/www/$file; done
 httpd -f -p 8080 -h /www &
 server=$!
 trap 'echo "hello: SIGTERM, bye"; kill $server; exit 0' TERM INT
-echo "hello: $(hostname) listens on 8080"
+echo "hello: version $VERSION on $(hostname) listens on 8080"
 wait $server
 `;
 
@@ -43,8 +43,17 @@ printf 'Content-Type: text/plain\\r\\n\\r\\n'
 env
 `;
 
-/** A web server of busybox: the example's image, and what the tests poke at. */
-export function helloImage(): Image {
+/** A web server of busybox: the example's image, and what the tests poke at; twice, so that there is something to roll to. */
+export function helloImages(): Image[] {
+  const files = rootFilesystem();
+  return ["1", "2"].map((version) => ({
+    name: `trireme.local/hello:${version}`,
+    files,
+    config: { entrypoint: ["/bin/hello"], env: [`VERSION=${version}`], exposedPorts: ["8080/tcp"] },
+  }));
+}
+
+function rootFilesystem(): TarEntry[] {
   const { path, content } = findBusybox();
   const applets = execFileSync(path, ["--list"], { encoding: "utf8" }).split("\n");
   const script = (file: string, text: string): TarEntry => ({
@@ -53,27 +62,23 @@ export function helloImage(): Image {
     content: Buffer.from(text),
     mode: 0o755,
   });
-  return {
-    name: "trireme.local/hello:1",
-    files: [
-      ...["bin", "etc", "root", "tmp", "var", "www", "www/cgi-bin"].map((dir): TarEntry => ({
-        type: "directory",
-        path: dir,
-        mode: dir === "tmp" ? 0o1777 : 0o755,
-      })),
-      { type: "file", path: "bin/busybox", content, mode: 0o755 },
-      ...applets
-        .filter((name) => name !== "" && name !== "busybox")
-        .map((name): TarEntry => ({ type: "symlink", path: `bin/${name}`, target: "busybox" })),
-      { type: "file", path: "etc/passwd", content: Buffer.from("root:x:0:0:root:/root:/bin/sh\n") },
-      { type: "file", path: "etc/group", content: Buffer.from("root:x:0:\n") },
-      script("bin/hello", START),
-      script("www/cgi-bin/fail", FAIL),
-      script("www/cgi-bin/pass", PASS),
-      script("www/cgi-bin/env", ENV),
-    ],
-    config: { entrypoint: ["/bin/hello"], exposedPorts: ["8080/tcp"] },
-  };
+  return [
+    ...["bin", "etc", "root", "tmp", "var", "www", "www/cgi-bin"].map((dir): TarEntry => ({
+      type: "directory",
+      path: dir,
+      mode: dir === "tmp" ? 0o1777 : 0o755,
+    })),
+    { type: "file", path: "bin/busybox", content, mode: 0o755 },
+    ...applets
+      .filter((name) => name !== "" && name !== "busybox")
+      .map((name): TarEntry => ({ type: "symlink", path: `bin/${name}`, target: "busybox" })),
+    { type: "file", path: "etc/passwd", content: Buffer.from("root:x:0:0:root:/root:/bin/sh\n") },
+    { type: "file", path: "etc/group", content: Buffer.from("root:x:0:\n") },
+    script("bin/hello", START),
+    script("www/cgi-bin/fail", FAIL),
+    script("www/cgi-bin/pass", PASS),
+    script("www/cgi-bin/env", ENV),
+  ];
 }
 
 function findBusybox(): { path: string; content: Buffer } {

@@ -19,54 +19,63 @@ export interface Image {
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 
-/** Packs an image as an archive that is both: docker's (`manifest.json`) and OCI's (`index.json`), sharing the blobs. */
-export function packImage(image: Image, arch: string): Buffer {
-  const layer = packTar(image.files);
-  const config = Buffer.from(
+/**
+ * Packs images into one archive that is both docker's (`manifest.json`) and OCI's (`index.json`), sharing the blobs:
+ * `ctr`, `docker load` and skopeo all read it.
+ */
+export function packImages(images: readonly Image[], arch: string): Buffer {
+  const blobs = new Map<string, Buffer>();
+  const docker: unknown[] = [];
+  const manifests: unknown[] = [];
+  for (const image of images) {
+    const layer = packTar(image.files);
+    const config = configOf(image, layer, arch);
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        config: descriptor("application/vnd.oci.image.config.v1+json", config),
+        layers: [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
+      }),
+    );
+    for (const blob of [config, manifest, layer]) blobs.set(blobPath(blob), blob);
+    docker.push({ Config: blobPath(config), RepoTags: [image.name], Layers: [blobPath(layer)] });
+    const annotations = {
+      "io.containerd.image.name": image.name,
+      "org.opencontainers.image.ref.name": tagOf(image.name),
+    };
+    manifests.push({ ...descriptor("application/vnd.oci.image.manifest.v1+json", manifest), annotations });
+  }
+  return packTar([
+    jsonFile("oci-layout", { imageLayoutVersion: "1.0.0" }),
+    jsonFile("index.json", { schemaVersion: 2, manifests }),
+    jsonFile("manifest.json", docker),
+    { type: "directory", path: "blobs" },
+    { type: "directory", path: "blobs/sha256" },
+    ...[...blobs].map(([path, content]): TarEntry => ({ type: "file", path, content })),
+  ]);
+}
+
+function configOf(image: Image, layer: Uint8Array, arch: string): Buffer {
+  const { entrypoint, env, workingDir, exposedPorts } = image.config;
+  return Buffer.from(
     JSON.stringify({
       architecture: ARCHITECTURES[arch] ?? arch,
       os: "linux",
       config: {
-        Entrypoint: image.config.entrypoint,
-        Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...(image.config.env ?? [])],
-        WorkingDir: image.config.workingDir ?? "/",
-        ExposedPorts: Object.fromEntries((image.config.exposedPorts ?? []).map((port) => [port, {}])),
+        Entrypoint: entrypoint,
+        Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...(env ?? [])],
+        WorkingDir: workingDir ?? "/",
+        ExposedPorts: Object.fromEntries((exposedPorts ?? []).map((port) => [port, {}])),
       },
       rootfs: { type: "layers", diff_ids: [digestOf(layer)] },
       history: [{ created_by: "trireme deploy/images" }],
     }),
   );
-  const manifest = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: "application/vnd.oci.image.manifest.v1+json",
-      config: descriptor("application/vnd.oci.image.config.v1+json", config),
-      layers: [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
-    }),
-  );
-  const index = {
-    schemaVersion: 2,
-    manifests: [
-      {
-        ...descriptor("application/vnd.oci.image.manifest.v1+json", manifest),
-        annotations: { "io.containerd.image.name": image.name, "org.opencontainers.image.ref.name": tagOf(image.name) },
-      },
-    ],
-  };
-  const docker = [{ Config: blobPath(config), RepoTags: [image.name], Layers: [blobPath(layer)] }];
-  const json = (path: string, value: unknown): TarEntry => ({
-    type: "file",
-    path,
-    content: Buffer.from(JSON.stringify(value)),
-  });
-  return packTar([
-    json("oci-layout", { imageLayoutVersion: "1.0.0" }),
-    json("index.json", index),
-    json("manifest.json", docker),
-    { type: "directory", path: "blobs" },
-    { type: "directory", path: "blobs/sha256" },
-    ...[config, manifest, layer].map((content): TarEntry => ({ type: "file", path: blobPath(content), content })),
-  ]);
+}
+
+function jsonFile(path: string, value: unknown): TarEntry {
+  return { type: "file", path, content: Buffer.from(JSON.stringify(value)) };
 }
 
 function tagOf(name: string): string {

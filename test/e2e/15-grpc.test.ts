@@ -2,7 +2,7 @@
  * Goal: the API in gRPC applies a manifest and shows it come up. Method: the generated client with the admin's
  * certificate, against a server's gRPC address.
  */
-import { type ServiceError, credentials } from "@grpc/grpc-js";
+import { Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import { ManifestServiceClient, type WatchResponse } from "@trireme/proto/trireme/api/v1/manifest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Any, adminCredentials, ensureCluster, status, tryKubectl } from "./cluster.ts";
@@ -26,14 +26,15 @@ spec:
 `;
 const DEPLOYMENTS = { group: "apps", version: "v1", resource: "deployments" };
 
+type Unary = "apply" | "get" | "list" | "scale" | "delete";
+
 /** Calls a unary method and waits for its answer, at most ten seconds. */
-function call<Request, Response>(
-  client: ManifestServiceClient,
-  method: (request: Request, callback: (error: ServiceError | null, response: Response) => void) => unknown,
-  request: Request,
-): Promise<Response> {
+function call(client: ManifestServiceClient, method: Unary, request: object): Promise<Any> {
   return new Promise((resolve, reject) => {
-    method.call(client, request, (error, response) => (error === null ? resolve(response) : reject(error)));
+    const options = { deadline: Date.now() + 10_000 };
+    const done = (error: ServiceError | null, response: unknown): void =>
+      error === null ? resolve(response) : reject(error);
+    (client as Any)[method](request, new Metadata(), options, done);
   });
 }
 
@@ -54,7 +55,7 @@ describe("the API in gRPC", () => {
   });
 
   const apply = (manifest: string) =>
-    call(client, client.apply as Any, {
+    call(client, "apply", {
       manifest: Buffer.from(manifest),
       fieldManager: "e2e",
       force: false,
@@ -87,13 +88,13 @@ describe("the API in gRPC", () => {
     expect((await apply(MANIFEST)).results.map((result) => result.outcome)).toEqual(["unchanged", "unchanged"]);
 
     const object = { resource: DEPLOYMENTS, namespace: NS, name: "by-grpc" };
-    const got = (await call(client, client.get as Any, { object, subresource: "", resourceVersion: "" })) as Any;
+    const got = await call(client, "get", { object, subresource: "", resourceVersion: "" });
     expect(JSON.parse(got.json.toString()).spec.replicas).toBe(2);
-    await call(client, client.scale as Any, { object, replicas: 1 });
+    await call(client, "scale", { object, replicas: 1 });
     await within(20_000, "one left", () =>
       expectThat(seen.at(-1)?.object.status?.replicas === 1, JSON.stringify(seen.at(-1)?.object.status)),
     );
-    const list = (await call(client, client.list as Any, {
+    const list = await call(client, "list", {
       resource: DEPLOYMENTS,
       namespace: NS,
       labelSelector: "",
@@ -101,9 +102,9 @@ describe("the API in gRPC", () => {
       resourceVersion: "",
       limit: 0n,
       continueToken: "",
-    })) as Any;
+    });
     expect(list.json).toHaveLength(1);
-    await call(client, client.delete as Any, {
+    await call(client, "delete", {
       object,
       propagationPolicy: "",
       uid: "",

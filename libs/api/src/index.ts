@@ -21,12 +21,13 @@ export {
   type Scalar,
 } from "./schema/notation.ts";
 export * from "./resources.ts";
+export { messageForKind } from "./messages.ts";
 export { type Decoded, type FieldValidation, decodeStrict } from "./decode.ts";
 export { applyDefaults } from "./defaults/defaults.ts";
 export { type FieldError } from "./field-error.ts";
 export { validateCreate, validateUpdate } from "./validate.ts";
 export { HTTP_STATUS, alreadyExists, conflict, invalidObject, notFound, statusOf } from "./status.ts";
-export { decodeProtobuf, isProtobuf } from "./protobuf.ts";
+export { decodeProtobuf, isProtobuf } from "./protobuf/decode.ts";
 export { jsonMergePatch } from "./patch/json.ts";
 export { jsonPatch } from "./patch/json-patch.ts";
 export { strategicMergePatch } from "./patch/strategic.ts";

@@ -17,14 +17,14 @@ export const DeploymentStrategy = apps("DeploymentStrategy", {
 export interface DeploymentStrategy extends Infer<typeof DeploymentStrategy> {}
 
 export const DeploymentSpec = apps("DeploymentSpec", {
-  replicas: int32(1),
+  replicas: int32(1).explicit(),
   selector: ref(2, LabelSelector).required(),
   template: ref(3, PodTemplateSpec).required(),
   strategy: ref(4, DeploymentStrategy).retainKeys(),
   minReadySeconds: int32(5),
-  revisionHistoryLimit: int32(6),
+  revisionHistoryLimit: int32(6).explicit(),
   paused: bool(7),
-  progressDeadlineSeconds: int32(9),
+  progressDeadlineSeconds: int32(9).explicit(),
 });
 export interface DeploymentSpec extends Infer<typeof DeploymentSpec> {}
 
@@ -46,8 +46,8 @@ export const DeploymentStatus = apps("DeploymentStatus", {
   unavailableReplicas: int32(5),
   conditions: list(6, DeploymentCondition).by("type"),
   readyReplicas: int32(7),
-  collisionCount: int32(8),
-  terminatingReplicas: int32(9),
+  collisionCount: int32(8).explicit(),
+  terminatingReplicas: int32(9).explicit(),
 });
 export interface DeploymentStatus extends Infer<typeof DeploymentStatus> {}
 
@@ -59,7 +59,7 @@ export const Deployment = apps.kind("Deployment", {
 export interface Deployment extends Infer<typeof Deployment> {}
 
 export const ReplicaSetSpec = apps("ReplicaSetSpec", {
-  replicas: int32(1),
+  replicas: int32(1).explicit(),
   selector: ref(2, LabelSelector).required(),
   template: ref(3, PodTemplateSpec).always(),
   minReadySeconds: int32(4),
@@ -82,7 +82,7 @@ export const ReplicaSetStatus = apps("ReplicaSetStatus", {
   readyReplicas: int32(4),
   availableReplicas: int32(5),
   conditions: list(6, ReplicaSetCondition).by("type"),
-  terminatingReplicas: int32(7),
+  terminatingReplicas: int32(7).explicit(),
 });
 export interface ReplicaSetStatus extends Infer<typeof ReplicaSetStatus> {}
 

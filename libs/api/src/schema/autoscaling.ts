@@ -4,7 +4,7 @@ import { ObjectMeta } from "./meta.ts";
 const autoscaling = packageOf("io.k8s.api.autoscaling.v1", "autoscaling", "v1");
 
 export const ScaleSpec = autoscaling("ScaleSpec", {
-  replicas: int32(1),
+  replicas: int32(1).explicit(),
 });
 export interface ScaleSpec extends Infer<typeof ScaleSpec> {}
 

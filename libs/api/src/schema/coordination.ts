@@ -4,11 +4,11 @@ import { ObjectMeta } from "./meta.ts";
 const coordination = packageOf("io.k8s.api.coordination.v1", "coordination.k8s.io", "v1");
 
 export const LeaseSpec = coordination("LeaseSpec", {
-  holderIdentity: str(1),
-  leaseDurationSeconds: int32(2),
+  holderIdentity: str(1).explicit(),
+  leaseDurationSeconds: int32(2).explicit(),
   acquireTime: microTime(3),
   renewTime: microTime(4),
-  leaseTransitions: int32(5),
+  leaseTransitions: int32(5).explicit(),
   strategy: str(6),
   preferredHolder: str(7),
 });

@@ -35,7 +35,7 @@ export const ConfigMap = core.kind("ConfigMap", {
   metadata: ref(1, ObjectMeta).always(),
   data: map(2, "string"),
   binaryData: map(3, "bytes"),
-  immutable: bool(4),
+  immutable: bool(4).explicit(),
 });
 export interface ConfigMap extends Infer<typeof ConfigMap> {}
 
@@ -44,7 +44,7 @@ export const Secret = core.kind("Secret", {
   data: map(2, "bytes"),
   type: str(3),
   stringData: map(4, "string"),
-  immutable: bool(5),
+  immutable: bool(5).explicit(),
 });
 export interface Secret extends Infer<typeof Secret> {}
 
@@ -52,7 +52,7 @@ export const ServiceAccount = core.kind("ServiceAccount", {
   metadata: ref(1, ObjectMeta).always(),
   secrets: list(2, ObjectReference).by("name"),
   imagePullSecrets: list(3, LocalObjectReference),
-  automountServiceAccountToken: bool(4),
+  automountServiceAccountToken: bool(4).explicit(),
 });
 export interface ServiceAccount extends Infer<typeof ServiceAccount> {}
 

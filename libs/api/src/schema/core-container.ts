@@ -11,7 +11,7 @@ const core = packageOf("io.k8s.api.core.v1", "", "v1");
 export const ConfigMapKeySelector = core.atomic("ConfigMapKeySelector", {
   ...inline(1, LocalObjectReference),
   key: str(2).required(),
-  optional: bool(3),
+  optional: bool(3).explicit(),
 });
 export interface ConfigMapKeySelector extends Infer<typeof ConfigMapKeySelector> {}
 
@@ -19,14 +19,14 @@ export const FileKeySelector = core.atomic("FileKeySelector", {
   volumeName: str(1).required(),
   path: str(2).required(),
   key: str(3).required(),
-  optional: bool(4),
+  optional: bool(4).explicit(),
 });
 export interface FileKeySelector extends Infer<typeof FileKeySelector> {}
 
 export const SecretKeySelector = core.atomic("SecretKeySelector", {
   ...inline(1, LocalObjectReference),
   key: str(2).required(),
-  optional: bool(3),
+  optional: bool(3).explicit(),
 });
 export interface SecretKeySelector extends Infer<typeof SecretKeySelector> {}
 
@@ -48,13 +48,13 @@ export interface EnvVar extends Infer<typeof EnvVar> {}
 
 export const ConfigMapEnvSource = core("ConfigMapEnvSource", {
   ...inline(1, LocalObjectReference),
-  optional: bool(2),
+  optional: bool(2).explicit(),
 });
 export interface ConfigMapEnvSource extends Infer<typeof ConfigMapEnvSource> {}
 
 export const SecretEnvSource = core("SecretEnvSource", {
   ...inline(1, LocalObjectReference),
-  optional: bool(2),
+  optional: bool(2).explicit(),
 });
 export interface SecretEnvSource extends Infer<typeof SecretEnvSource> {}
 
@@ -113,7 +113,7 @@ export interface Lifecycle extends Infer<typeof Lifecycle> {}
 
 export const GRPCAction = core("GRPCAction", {
   port: int32(1).required(),
-  service: str(2),
+  service: str(2).explicit(),
 });
 export interface GRPCAction extends Infer<typeof GRPCAction> {}
 
@@ -132,7 +132,7 @@ export const Probe = core("Probe", {
   periodSeconds: int32(4),
   successThreshold: int32(5),
   failureThreshold: int32(6),
-  terminationGracePeriodSeconds: int64(7),
+  terminationGracePeriodSeconds: int64(7).explicit(),
 });
 export interface Probe extends Infer<typeof Probe> {}
 
@@ -193,19 +193,19 @@ export const WindowsSecurityContextOptions = core("WindowsSecurityContextOptions
   gmsaCredentialSpecName: str(1),
   gmsaCredentialSpec: str(2),
   runAsUserName: str(3),
-  hostProcess: bool(4),
+  hostProcess: bool(4).explicit(),
 });
 export interface WindowsSecurityContextOptions extends Infer<typeof WindowsSecurityContextOptions> {}
 
 export const SecurityContext = core("SecurityContext", {
   capabilities: ref(1, Capabilities),
-  privileged: bool(2),
+  privileged: bool(2).explicit(),
   seLinuxOptions: ref(3, SELinuxOptions),
-  runAsUser: int64(4),
-  runAsNonRoot: bool(5),
-  readOnlyRootFilesystem: bool(6),
-  allowPrivilegeEscalation: bool(7),
-  runAsGroup: int64(8),
+  runAsUser: int64(4).explicit(),
+  runAsNonRoot: bool(5).explicit(),
+  readOnlyRootFilesystem: bool(6).explicit(),
+  allowPrivilegeEscalation: bool(7).explicit(),
+  runAsGroup: int64(8).explicit(),
   procMount: str(9),
   windowsOptions: ref(10, WindowsSecurityContextOptions),
   seccompProfile: ref(11, SeccompProfile),

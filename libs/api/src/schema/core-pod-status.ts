@@ -96,7 +96,7 @@ export const ContainerStatus = core("ContainerStatus", {
   image: str(6).required(),
   imageID: str(7).required(),
   containerID: str(8),
-  started: bool(9),
+  started: bool(9).explicit(),
   allocatedResources: map(10, "quantity"),
   resources: ref(11, ResourceRequirements),
   volumeMounts: list(12, VolumeMountStatus).by("mountPath"),

@@ -63,7 +63,7 @@ export interface Affinity extends Infer<typeof Affinity> {}
 
 export const PodDNSConfigOption = core("PodDNSConfigOption", {
   name: str(1),
-  value: str(2),
+  value: str(2).explicit(),
 });
 export interface PodDNSConfigOption extends Infer<typeof PodDNSConfigOption> {}
 
@@ -115,11 +115,11 @@ export interface Sysctl extends Infer<typeof Sysctl> {}
 
 export const PodSecurityContext = core("PodSecurityContext", {
   seLinuxOptions: ref(1, SELinuxOptions),
-  runAsUser: int64(2),
-  runAsNonRoot: bool(3),
+  runAsUser: int64(2).explicit(),
+  runAsNonRoot: bool(3).explicit(),
   supplementalGroups: list(4, "int64"),
-  fsGroup: int64(5),
-  runAsGroup: int64(6),
+  fsGroup: int64(5).explicit(),
+  runAsGroup: int64(6).explicit(),
   sysctls: list(7, Sysctl),
   windowsOptions: ref(8, WindowsSecurityContextOptions),
   fsGroupChangePolicy: str(9),
@@ -135,7 +135,7 @@ export const Toleration = core("Toleration", {
   operator: str(2),
   value: str(3),
   effect: str(4),
-  tolerationSeconds: int64(5),
+  tolerationSeconds: int64(5).explicit(),
 });
 export interface Toleration extends Infer<typeof Toleration> {}
 
@@ -144,7 +144,7 @@ export const TopologySpreadConstraint = core("TopologySpreadConstraint", {
   topologyKey: str(2).required(),
   whenUnsatisfiable: str(3).required(),
   labelSelector: ref(4, LabelSelector),
-  minDomains: int32(5),
+  minDomains: int32(5).explicit(),
   nodeAffinityPolicy: str(6),
   nodeTaintsPolicy: str(7),
   matchLabelKeys: list(8, "string"),
@@ -155,8 +155,8 @@ export const PodSpec = core("PodSpec", {
   volumes: list(1, Volume).by("name").retainKeys(),
   containers: list(2, Container).by("name").required(),
   restartPolicy: str(3),
-  terminationGracePeriodSeconds: int64(4),
-  activeDeadlineSeconds: int64(5),
+  terminationGracePeriodSeconds: int64(4).explicit(),
+  activeDeadlineSeconds: int64(5).explicit(),
   dnsPolicy: str(6),
   nodeSelector: map(7, "string").atomic(),
   serviceAccountName: str(8),
@@ -172,23 +172,23 @@ export const PodSpec = core("PodSpec", {
   affinity: ref(18, Affinity),
   schedulerName: str(19),
   initContainers: list(20, Container).by("name"),
-  automountServiceAccountToken: bool(21),
+  automountServiceAccountToken: bool(21).explicit(),
   tolerations: list(22, Toleration),
   hostAliases: list(23, HostAlias).by("ip"),
   priorityClassName: str(24),
-  priority: int32(25),
+  priority: int32(25).explicit(),
   dnsConfig: ref(26, PodDNSConfig),
-  shareProcessNamespace: bool(27),
+  shareProcessNamespace: bool(27).explicit(),
   readinessGates: list(28, PodReadinessGate),
   runtimeClassName: str(29),
-  enableServiceLinks: bool(30),
+  enableServiceLinks: bool(30).explicit(),
   preemptionPolicy: str(31),
   overhead: map(32, "quantity"),
   topologySpreadConstraints: list(33, TopologySpreadConstraint).by("topologyKey", "whenUnsatisfiable"),
   ephemeralContainers: list(34, EphemeralContainer).by("name"),
-  setHostnameAsFQDN: bool(35),
+  setHostnameAsFQDN: bool(35).explicit(),
   os: ref(36, PodOS),
-  hostUsers: bool(37),
+  hostUsers: bool(37).explicit(),
   schedulingGates: list(38, PodSchedulingGate).by("name"),
   resourceClaims: list(39, PodResourceClaim).by("name").retainKeys(),
   resources: ref(40, ResourceRequirements),

@@ -54,7 +54,7 @@ export interface ResourceRequirements extends Infer<typeof ResourceRequirements>
 export const KeyToPath = core("KeyToPath", {
   key: str(1).required(),
   path: str(2).required(),
-  mode: int32(3),
+  mode: int32(3).explicit(),
 });
 export interface KeyToPath extends Infer<typeof KeyToPath> {}
 

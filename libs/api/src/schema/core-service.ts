@@ -14,7 +14,7 @@ export const ServicePort = core("ServicePort", {
 export interface ServicePort extends Infer<typeof ServicePort> {}
 
 export const ClientIPConfig = core("ClientIPConfig", {
-  timeoutSeconds: int32(1),
+  timeoutSeconds: int32(1).explicit(),
 });
 export interface ClientIPConfig extends Infer<typeof ClientIPConfig> {}
 
@@ -40,7 +40,7 @@ export const ServiceSpec = core("ServiceSpec", {
   ipFamilyPolicy: str(17),
   clusterIPs: list(18, "string"),
   ipFamilies: list(19, "string"),
-  allocateLoadBalancerNodePorts: bool(20),
+  allocateLoadBalancerNodePorts: bool(20).explicit(),
   loadBalancerClass: str(21),
   internalTrafficPolicy: str(22),
   trafficDistribution: str(23),

@@ -37,7 +37,7 @@ export const AzureDiskVolumeSource = core("AzureDiskVolumeSource", {
   diskURI: str(2).required(),
   cachingMode: str(3),
   fsType: str(4),
-  readOnly: bool(5),
+  readOnly: bool(5).explicit(),
   kind: str(6),
 });
 export interface AzureDiskVolumeSource extends Infer<typeof AzureDiskVolumeSource> {}
@@ -70,14 +70,14 @@ export interface CinderVolumeSource extends Infer<typeof CinderVolumeSource> {}
 export const ConfigMapVolumeSource = core("ConfigMapVolumeSource", {
   ...inline(1, LocalObjectReference),
   items: list(2, KeyToPath),
-  defaultMode: int32(3),
-  optional: bool(4),
+  defaultMode: int32(3).explicit(),
+  optional: bool(4).explicit(),
 });
 export interface ConfigMapVolumeSource extends Infer<typeof ConfigMapVolumeSource> {}
 
 export const CSIVolumeSource = core("CSIVolumeSource", {
   driver: str(1).required(),
-  readOnly: bool(2),
+  readOnly: bool(2).explicit(),
   fsType: str(3),
   volumeAttributes: map(4, "string"),
   nodePublishSecretRef: ref(5, LocalObjectReference),
@@ -88,13 +88,13 @@ export const DownwardAPIVolumeFile = core("DownwardAPIVolumeFile", {
   path: str(1).required(),
   fieldRef: ref(2, ObjectFieldSelector),
   resourceFieldRef: ref(3, ResourceFieldSelector),
-  mode: int32(4),
+  mode: int32(4).explicit(),
 });
 export interface DownwardAPIVolumeFile extends Infer<typeof DownwardAPIVolumeFile> {}
 
 export const DownwardAPIVolumeSource = core("DownwardAPIVolumeSource", {
   items: list(1, DownwardAPIVolumeFile),
-  defaultMode: int32(2),
+  defaultMode: int32(2).explicit(),
 });
 export interface DownwardAPIVolumeSource extends Infer<typeof DownwardAPIVolumeSource> {}
 
@@ -115,7 +115,7 @@ export const PersistentVolumeClaimSpec = core("PersistentVolumeClaimSpec", {
   resources: ref(2, VolumeResourceRequirements),
   volumeName: str(3),
   selector: ref(4, LabelSelector),
-  storageClassName: str(5),
+  storageClassName: str(5).explicit(),
   volumeMode: str(6),
   dataSource: ref(7, TypedLocalObjectReference),
   dataSourceRef: ref(8, TypedObjectReference),
@@ -136,7 +136,7 @@ export interface EphemeralVolumeSource extends Infer<typeof EphemeralVolumeSourc
 
 export const FCVolumeSource = core("FCVolumeSource", {
   targetWWNs: list(1, "string"),
-  lun: int32(2),
+  lun: int32(2).explicit(),
   fsType: str(3),
   readOnly: bool(4),
   wwids: list(5, "string"),
@@ -182,7 +182,7 @@ export interface GlusterfsVolumeSource extends Infer<typeof GlusterfsVolumeSourc
 
 export const HostPathVolumeSource = core("HostPathVolumeSource", {
   path: str(1).required(),
-  type: str(2),
+  type: str(2).explicit(),
 });
 export interface HostPathVolumeSource extends Infer<typeof HostPathVolumeSource> {}
 
@@ -238,14 +238,14 @@ export const ClusterTrustBundleProjection = core("ClusterTrustBundleProjection",
   signerName: str(2),
   labelSelector: ref(3, LabelSelector),
   path: str(4).required(),
-  optional: bool(5),
+  optional: bool(5).explicit(),
 });
 export interface ClusterTrustBundleProjection extends Infer<typeof ClusterTrustBundleProjection> {}
 
 export const ConfigMapProjection = core("ConfigMapProjection", {
   ...inline(1, LocalObjectReference),
   items: list(2, KeyToPath),
-  optional: bool(4),
+  optional: bool(4).explicit(),
 });
 export interface ConfigMapProjection extends Infer<typeof ConfigMapProjection> {}
 
@@ -268,13 +268,13 @@ export interface PodCertificateProjection extends Infer<typeof PodCertificatePro
 export const SecretProjection = core("SecretProjection", {
   ...inline(1, LocalObjectReference),
   items: list(2, KeyToPath),
-  optional: bool(4),
+  optional: bool(4).explicit(),
 });
 export interface SecretProjection extends Infer<typeof SecretProjection> {}
 
 export const ServiceAccountTokenProjection = core("ServiceAccountTokenProjection", {
   audience: str(1),
-  expirationSeconds: int64(2),
+  expirationSeconds: int64(2).explicit(),
   path: str(3).required(),
 });
 export interface ServiceAccountTokenProjection extends Infer<typeof ServiceAccountTokenProjection> {}
@@ -291,7 +291,7 @@ export interface VolumeProjection extends Infer<typeof VolumeProjection> {}
 
 export const ProjectedVolumeSource = core("ProjectedVolumeSource", {
   sources: list(1, VolumeProjection),
-  defaultMode: int32(2),
+  defaultMode: int32(2).explicit(),
 });
 export interface ProjectedVolumeSource extends Infer<typeof ProjectedVolumeSource> {}
 
@@ -334,8 +334,8 @@ export interface ScaleIOVolumeSource extends Infer<typeof ScaleIOVolumeSource> {
 export const SecretVolumeSource = core("SecretVolumeSource", {
   secretName: str(1),
   items: list(2, KeyToPath),
-  defaultMode: int32(3),
-  optional: bool(4),
+  defaultMode: int32(3).explicit(),
+  optional: bool(4).explicit(),
 });
 export interface SecretVolumeSource extends Infer<typeof SecretVolumeSource> {}
 

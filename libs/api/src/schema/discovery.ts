@@ -5,9 +5,9 @@ import { ObjectMeta } from "./meta.ts";
 const discovery = packageOf("io.k8s.api.discovery.v1", "discovery.k8s.io", "v1");
 
 export const EndpointConditions = discovery("EndpointConditions", {
-  ready: bool(1),
-  serving: bool(2),
-  terminating: bool(3),
+  ready: bool(1).explicit(),
+  serving: bool(2).explicit(),
+  terminating: bool(3).explicit(),
 });
 export interface EndpointConditions extends Infer<typeof EndpointConditions> {}
 
@@ -40,9 +40,9 @@ export const Endpoint = discovery("Endpoint", {
 export interface Endpoint extends Infer<typeof Endpoint> {}
 
 export const EndpointPort = discovery.atomic("EndpointPort", {
-  name: str(1),
+  name: str(1).explicit(),
   protocol: str(2),
-  port: int32(3),
+  port: int32(3).explicit(),
   appProtocol: str(4),
 });
 export interface EndpointPort extends Infer<typeof EndpointPort> {}

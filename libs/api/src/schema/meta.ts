@@ -11,7 +11,7 @@ export const ListMeta = meta("ListMeta", {
   selfLink: str(1),
   resourceVersion: str(2),
   continue: str(3),
-  remainingItemCount: int64(4),
+  remainingItemCount: int64(4).explicit(),
   shardInfo: ref(5, ShardInfo),
 });
 export interface ListMeta extends Infer<typeof ListMeta> {}
@@ -23,9 +23,9 @@ export const Preconditions = meta("Preconditions", {
 export interface Preconditions extends Infer<typeof Preconditions> {}
 
 export const DeleteOptions = meta.kind("DeleteOptions", {
-  gracePeriodSeconds: int64(1),
+  gracePeriodSeconds: int64(1).explicit(),
   preconditions: ref(2, Preconditions),
-  orphanDependents: bool(3),
+  orphanDependents: bool(3).explicit(),
   propagationPolicy: str(4),
   dryRun: list(5, "string"),
   ignoreStoreReadErrorWithClusterBreakingPotential: bool(6),
@@ -98,8 +98,8 @@ export const OwnerReference = meta.atomic("OwnerReference", {
   name: str(3).required(),
   uid: str(4).required(),
   apiVersion: str(5).required(),
-  controller: bool(6),
-  blockOwnerDeletion: bool(7),
+  controller: bool(6).explicit(),
+  blockOwnerDeletion: bool(7).explicit(),
 });
 export interface OwnerReference extends Infer<typeof OwnerReference> {}
 
@@ -113,7 +113,7 @@ export const ObjectMeta = meta("ObjectMeta", {
   generation: int64(7),
   creationTimestamp: time(8),
   deletionTimestamp: time(9),
-  deletionGracePeriodSeconds: int64(10),
+  deletionGracePeriodSeconds: int64(10).explicit(),
   labels: map(11, "string"),
   annotations: map(12, "string"),
   ownerReferences: list(13, OwnerReference).by("uid"),

@@ -63,6 +63,7 @@ interface FieldFacts {
   readonly atomic: boolean;
   readonly retainKeys: boolean;
   readonly values: readonly string[] | undefined;
+  readonly explicit: boolean;
   /** Set on fields of a message that JSON shows inline but protobuf nests under this number. */
   readonly embedded: { readonly number: number; readonly message: Message } | undefined;
 }
@@ -94,6 +95,11 @@ export class Field<T, N extends Need = "optional"> {
   /** The only values that validation accepts. */
   oneOf(...values: string[]): Field<T, N> {
     return this.with({ values });
+  }
+
+  /** Zero, false or "" says something else than absence (a pointer in Go): protobuf, which always writes it, keeps it. */
+  explicit(): Field<T, N> {
+    return this.with({ explicit: true });
   }
 
   /** A list whose elements are named by these fields, in server-side apply and (the first) in strategic merge. */
@@ -170,7 +176,17 @@ export type Infer<M extends Message> = InferFields<M["fields"]>;
 
 function field<T>(number: number, shape: FieldFacts["shape"], of: Scalar | Message): Field<T> {
   return new Field<T>(
-    { number, shape, of, rule: ATOMIC, atomic: false, retainKeys: false, values: undefined, embedded: undefined },
+    {
+      number,
+      shape,
+      of,
+      rule: ATOMIC,
+      atomic: false,
+      retainKeys: false,
+      values: undefined,
+      explicit: false,
+      embedded: undefined,
+    },
     "optional",
   );
 }

@@ -51,7 +51,12 @@ export class Forwarder {
 
   /** Ends every connection to one backend, so that its clients connect again and reach another. */
   cut(key: string): void {
-    for (const [client, pair] of this.pairs) if (pair.key === key) drop(client, pair.upstream);
+    for (const [client, pair] of this.pairs) {
+      if (pair.key !== key) continue;
+      // A reset, not an end: the answer that the client waits for was cut off.
+      client.resetAndDestroy();
+      pair.upstream.destroy();
+    }
   }
 
   /** Stops listening and ends every connection. */

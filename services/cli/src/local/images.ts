@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TriremeError, sleep } from "@trireme/base";
 import type { HostPlan } from "../plan/cluster-plan.ts";
@@ -13,26 +13,25 @@ const POLL_MS = 50;
 /** Where CRI keeps its images. */
 const NAMESPACE = "k8s.io";
 
-/** The images that come with Trireme, name to archive. */
-export function ownImages(): ReadonlyMap<string, string> {
+/** The archive of the images that come with Trireme, and their names. */
+function ownImages(): { readonly archive: string; readonly names: readonly string[] } {
   const dir = join(repoRoot(), ".build", "images");
-  if (!existsSync(dir)) return new Map();
-  const archives = readdirSync(dir).filter((file) => file.endsWith(".tar"));
-  return new Map(archives.map((file) => [`trireme.local/${file.slice(0, -4)}:1`, join(dir, file)]));
+  const names = readFileSync(join(dir, "images.txt"), "utf8").split("\n");
+  return { archive: join(dir, "images.tar"), names: names.filter((name) => name !== "") };
 }
 
-/** Loads those of our own images that a node lacks; waits for its containerd. */
+/** Loads our own images onto a node that lacks one of them; waits for its containerd. */
 export async function loadOwnImages(host: HostPlan): Promise<void> {
+  const { archive, names } = ownImages();
   const there = await listImages(host);
-  for (const [name, archive] of ownImages()) if (!there.has(name)) await importImage(host, archive);
+  if (names.some((name) => !there.has(name))) await importImages(host, archive);
 }
 
-/** Loads an image archive (OCI or docker) onto a node. */
-export async function importImage(host: HostPlan, archive: string): Promise<string> {
+/** Loads an image archive (OCI or docker) onto a node; answers the names of the images in it. */
+export async function importImages(host: HostPlan, archive: string): Promise<readonly string[]> {
   const ctr = ["ctr", "-a", criSocketOf(host), "-n", NAMESPACE];
-  const printed = await runOk([...ctr, "images", "import", "--all-platforms", archive]);
-  const name = /unpacking (\S+)/.exec(printed)?.[1];
-  return name ?? archive;
+  const printed = await runOk([...ctr, "images", "import", archive]);
+  return [...printed.matchAll(/unpacking (\S+)/g)].map((match) => match[1] ?? "");
 }
 
 async function listImages(host: HostPlan): Promise<ReadonlySet<string>> {
