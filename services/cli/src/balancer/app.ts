@@ -1,7 +1,12 @@
+import { readFileSync } from "node:fs";
+import { NODES, type Node, SERVICES, type Service } from "@trireme/api";
+import { createApiClient } from "@trireme/client";
 import type { Logger } from "@trireme/telemetry";
 import type { BalancerConfig } from "./config.ts";
 import { Forwarder, type Target } from "./forwarder.ts";
 import { HealthWatch } from "./health.ts";
+import { mirror } from "./mirror.ts";
+import { NodePorts } from "./node-ports.ts";
 
 const LOCALHOST = "127.0.0.1";
 /** Servers are one hop away: one that does not accept in this time does not work. */
@@ -43,8 +48,23 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
     forwarders[1]?.listen(config.grpcPort, LOCALHOST),
   ]);
   log.info("balancer listens", { https: config.httpsPort, grpc: config.grpcPort });
+  const nodePorts = new NodePorts(config.nodePortsFile, log);
+  const client = createApiClient({
+    servers: config.servers.map((server) => `${server.address}:${config.serverHttpsPort}`),
+    ca: readFileSync(config.caFile),
+    cert: readFileSync(config.certFile),
+    key: readFileSync(config.keyFile),
+    userAgent: "trireme-balancer",
+  });
+  const ending = new AbortController();
+  const { signal } = ending;
+  void mirror(client.resource<Service>(SERVICES), "services", (all) => nodePorts.setServices(all), log, signal);
+  void mirror(client.resource<Node>(NODES), "nodes", (all) => nodePorts.setNodes(all), log, signal);
   return {
     stop() {
+      ending.abort();
+      client.close();
+      nodePorts.close();
       health.stop();
       for (const forwarder of forwarders) forwarder.close();
     },

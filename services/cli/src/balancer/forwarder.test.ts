@@ -35,11 +35,7 @@ async function forward(
     onConnectFailure: (target) => void failures.push(target.key),
   });
   forwarders.push(forwarder);
-  const probe = createServer();
-  await new Promise<void>((resolve) => void probe.listen(0, "127.0.0.1", resolve));
-  const port = (probe.address() as AddressInfo).port;
-  await new Promise((resolve) => probe.close(resolve));
-  await forwarder.listen(port, "127.0.0.1");
+  const port = await forwarder.listen(0, "127.0.0.1");
   return { forwarder, port };
 }
 

@@ -1,4 +1,4 @@
-import { type Server, type Socket, connect, createServer } from "node:net";
+import { type AddressInfo, type Server, type Socket, connect, createServer } from "node:net";
 
 /** Where a connection may go. */
 export interface Target {
@@ -37,14 +37,13 @@ export class Forwarder {
     this.server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** Listens; rejects when the port is taken. */
-  listen(port: number, host: string): Promise<void> {
+  /** Listens, on any free port for 0, and answers the port; rejects when it is taken. */
+  listen(port: number, host: string): Promise<number> {
     return new Promise((resolve, reject) => {
       this.server.once("error", reject);
       this.server.listen({ port, host }, () => {
         this.server.removeListener("error", reject);
-        this.server.on("error", () => undefined);
-        resolve();
+        resolve((this.server.address() as AddressInfo).port);
       });
     });
   }

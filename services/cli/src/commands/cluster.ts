@@ -1,11 +1,15 @@
 import { Command } from "commander";
+import { adminClient } from "../local/api.ts";
 import { down, purge } from "../local/down.ts";
 import { kubeconfigPath } from "../local/identities.ts";
 import { observe } from "../local/observe.ts";
-import { createProgress } from "../local/progress.ts";
+import { type Progress, createProgress } from "../local/progress.ts";
 import { findCluster, readCluster } from "../local/state.ts";
 import { type ClusterStatus, statusOf } from "../local/status.ts";
 import { apiAddressOf, requireRoot, up, withClusterLock } from "../local/up.ts";
+import { type ManifestObject, applyManifests, describeApplied, readManifests } from "../manifests/apply.ts";
+import { serviceUrls, waitAvailable } from "../manifests/availability.ts";
+import type { ClusterPlan } from "../plan/cluster-plan.ts";
 import { type ClusterOption, collect, count, withCluster } from "./cluster-option.ts";
 
 /** `up`, `down`, `status`, `kubeconfig`. */
@@ -23,12 +27,31 @@ function upCommand(): Command {
     async (options: ClusterOption & { servers?: number; nodes?: number; file?: string[] }) => {
       const progress = createProgress();
       await withClusterLock(options.cluster, async () => {
+        // A mistake in a file is told before a cluster is started for it.
+        const manifests = readManifests(options.file ?? []);
         const plan = await up(options, progress);
         process.stdout.write(`cluster ${plan.name} is ready at ${apiAddressOf(plan)}\n`);
         process.stdout.write(`export KUBECONFIG=${kubeconfigPath(plan)}\n`);
+        if (manifests.length > 0) await applyAndWait(plan, manifests, progress);
       });
     },
   );
+}
+
+async function applyAndWait(
+  plan: ClusterPlan,
+  manifests: readonly ManifestObject[],
+  progress: Progress,
+): Promise<void> {
+  const client = adminClient(plan);
+  try {
+    const applied = await applyManifests(client, manifests);
+    for (const one of applied) process.stdout.write(`${describeApplied(one)}\n`);
+    await waitAvailable(client, applied, progress);
+    for (const url of await serviceUrls(plan, applied)) process.stdout.write(`${url}\n`);
+  } finally {
+    client.close();
+  }
 }
 
 function downCommand(): Command {

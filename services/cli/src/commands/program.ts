@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { clusterCommands } from "./cluster.ts";
 import { hostCommand } from "./host.ts";
+import { imageCommand } from "./image.ts";
+import { objectCommands } from "./objects.ts";
 
 /** Every command of `tri`. */
 export function createProgram(): Command {
@@ -8,6 +10,7 @@ export function createProgram(): Command {
     .description("Trireme: a container orchestrator that speaks the Kubernetes API")
     .showSuggestionAfterError()
     .showHelpAfterError("(./tri help lists the commands)");
-  for (const command of [...clusterCommands(), hostCommand()]) program.addCommand(command);
+  for (const command of [...clusterCommands(), hostCommand(), imageCommand(), ...objectCommands()])
+    program.addCommand(command);
   return program;
 }
