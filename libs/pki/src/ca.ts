@@ -1,22 +1,7 @@
-import "reflect-metadata";
 import { X509Certificate, createPrivateKey, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import { TriremeError, assert } from "@trireme/base";
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type Extension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  type JsonName,
-  Name,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-  X509Certificate as ParsedCertificate,
-  cryptoProvider,
-} from "@peculiar/x509";
+import type * as x509 from "@peculiar/x509";
 
 /** A certificate and its private key, both PEM. */
 export interface KeyPair {
@@ -53,21 +38,36 @@ const DAY_MS = 24 * 60 * 60_000;
 const EC_P256 = { name: "ECDSA", namedCurve: "P-256" } as const;
 const SIGNING = { name: "ECDSA", hash: "SHA-256" } as const;
 
-cryptoProvider.set(webcrypto as unknown as typeof crypto);
+/** Loaded at the first certificate that is made: most processes only read files, and this takes 100 ms to load. */
+let loading: Promise<typeof x509> | undefined;
+
+function loadX509(): Promise<typeof x509> {
+  loading ??= (async () => {
+    await import("reflect-metadata");
+    const library = await import("@peculiar/x509");
+    library.cryptoProvider.set(webcrypto as unknown as typeof crypto);
+    return library;
+  })();
+  return loading;
+}
 
 /** Makes a self-signed CA called `name`. It may sign leaves only, no further CAs. */
 export async function createCa(name: string, days = CA_DAYS): Promise<Ca> {
+  const x509 = await loadX509();
   const keys = await generateKeys();
-  const cert = await X509CertificateGenerator.createSelfSigned({
+  const cert = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: distinguishedName(name, []),
+    name: distinguishedName(x509, name, []),
     keys,
     signingAlgorithm: SIGNING,
     ...validity(days),
     extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
   return { name, cert: pem(cert), key: await privatePem(keys.privateKey) };
@@ -75,15 +75,16 @@ export async function createCa(name: string, days = CA_DAYS): Promise<Ca> {
 
 /** Makes a key and a certificate for it, signed by `ca`, for TLS servers, TLS clients or both. */
 export async function issue(request: CertRequest): Promise<KeyPair> {
+  const x509 = await loadX509();
   assert(request.server === true || request.client === true, "a certificate is for a server, a client or both");
   const usages = [
-    ...(request.server === true ? [ExtendedKeyUsage.serverAuth] : []),
-    ...(request.client === true ? [ExtendedKeyUsage.clientAuth] : []),
+    ...(request.server === true ? [x509.ExtendedKeyUsage.serverAuth] : []),
+    ...(request.client === true ? [x509.ExtendedKeyUsage.clientAuth] : []),
   ];
-  const extensions: Extension[] = [
-    new BasicConstraintsExtension(false, undefined, true),
-    new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-    new ExtendedKeyUsageExtension(usages),
+  const extensions: x509.Extension[] = [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension(usages),
   ];
   const sans = request.sans ?? [];
   if (sans.length > 0) {
@@ -91,14 +92,14 @@ export async function issue(request: CertRequest): Promise<KeyPair> {
       type: isIP(san) === 0 ? ("dns" as const) : ("ip" as const),
       value: san,
     }));
-    extensions.push(new SubjectAlternativeNameExtension(names));
+    extensions.push(new x509.SubjectAlternativeNameExtension(names));
   }
   const keys = await generateKeys();
   const organisations = request.o === undefined ? [] : typeof request.o === "string" ? [request.o] : request.o;
-  const cert = await X509CertificateGenerator.create({
+  const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: distinguishedName(request.cn, organisations),
-    issuer: new ParsedCertificate(request.ca.cert).subjectName,
+    subject: distinguishedName(x509, request.cn, organisations),
+    issuer: new x509.X509Certificate(request.ca.cert).subjectName,
     publicKey: keys.publicKey,
     signingKey: await signingKey(request.ca),
     signingAlgorithm: SIGNING,
@@ -139,7 +140,7 @@ async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
   }) as string;
 }
 
-function pem(certificate: ParsedCertificate): string {
+function pem(certificate: x509.X509Certificate): string {
   return `${certificate.toString("pem").trim()}\n`;
 }
 
@@ -155,7 +156,7 @@ function validity(days: number): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + days * DAY_MS) };
 }
 
-function distinguishedName(cn: string, organisations: readonly string[]): string {
-  const json: JsonName = [...organisations.map((o) => ({ O: [o] })), { CN: [cn] }];
-  return new Name(json).toString();
+function distinguishedName(library: typeof x509, cn: string, organisations: readonly string[]): string {
+  const json: x509.JsonName = [...organisations.map((o) => ({ O: [o] })), { CN: [cn] }];
+  return new library.Name(json).toString();
 }

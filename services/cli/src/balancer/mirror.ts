@@ -1,4 +1,4 @@
-import { TriremeError, errorFrom, sleep } from "@trireme/base";
+import { errorFrom, sleep } from "@trireme/base";
 import type { ApiObject, ResourceClient } from "@trireme/client";
 import type { Logger } from "@trireme/telemetry";
 
@@ -34,7 +34,7 @@ export async function mirror<T extends ApiObject>(
         });
       }
     } catch (thrown) {
-      const error: TriremeError = errorFrom(thrown);
+      const error = errorFrom(thrown);
       if (error.code === "Cancelled" || signal.aborted) return;
       // Once a failure, not each time: before the first server is up this fails many times a second.
       if (!silent) log.info("cannot follow resource", { resource: name, err: error });

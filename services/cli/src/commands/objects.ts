@@ -80,7 +80,7 @@ function pathOf(resource: Resource, name: string | undefined, options: GetOption
 
 interface Table {
   readonly columnDefinitions: readonly { readonly name: string; readonly priority?: number }[];
-  readonly rows?: readonly { readonly cells: readonly unknown[] }[];
+  readonly rows?: readonly { readonly cells: readonly (string | number | null)[] }[];
 }
 
 function render(answer: unknown, output: string | undefined): string {

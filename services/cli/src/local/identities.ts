@@ -1,15 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import {
-  type NatsSigner,
-  controlPermissions,
-  createAccount,
-  createOperator,
-  createUser,
-  dnsPermissions,
-  natsServerConfig,
-  nodePermissions,
-  relayPermissions,
-} from "@trireme/bus";
+import type * as bus from "@trireme/bus";
 import { type Ca, createCa, createSigningKey, issue, readCa, writeKeyPair, writePrivateFile } from "@trireme/pki";
 import {
   AUTHORITIES,
@@ -40,7 +30,7 @@ export async function createIdentities(plan: ClusterPlan): Promise<void> {
   if (!existsSync(`${dir}/sa.key`)) writePrivateFile(`${dir}/sa.key`, await createSigningKey());
   const saKey = readFileSync(`${dir}/sa.key`);
   for (const host of plan.servers) ensureFile(`${host.dir}/pki/sa.key`, () => saKey);
-  createBusIdentities(plan);
+  await createBusIdentities(plan);
   ensureFile(kubeconfigPath(plan), () =>
     kubeconfigOf(plan.name, `https://127.0.0.1:${plan.shape.httpsPort}`, {
       ca: readFileSync(`${dir}/ca.crt`),
@@ -75,11 +65,18 @@ function ensureFile(path: string, content: () => string | Uint8Array): void {
 }
 
 interface BusRoot {
-  readonly operator: NatsSigner;
-  readonly account: NatsSigner;
+  readonly operator: bus.NatsSigner;
+  readonly account: bus.NatsSigner;
 }
 
-function createBusIdentities(plan: ClusterPlan): void {
+async function createBusIdentities(plan: ClusterPlan): Promise<void> {
+  const files = [
+    ...plan.hosts.flatMap(busIdentitiesOf).map(credentialsFile),
+    ...plan.servers.map((host) => `${host.dir}/nats/nats.conf`),
+  ];
+  // Loading the bus takes longer than anything else in a run that finds all there.
+  if (files.every((file) => existsSync(file))) return;
+  const { createOperator, createAccount, createUser, natsServerConfig, ...rest } = await import("@trireme/bus");
   const rootFile = `${plan.dir}/pki/bus.json`;
   if (!existsSync(rootFile)) {
     const operator = createOperator(`trireme-${plan.name}`);
@@ -89,8 +86,8 @@ function createBusIdentities(plan: ClusterPlan): void {
   const root = JSON.parse(readFileSync(rootFile, "utf8")) as BusRoot;
   for (const host of plan.hosts) {
     for (const identity of busIdentitiesOf(host)) {
-      ensureFile(`${identity.dir}/nats-creds/${identity.file}.json`, () =>
-        JSON.stringify(createUser({ name: identity.name, ...permissionsOf(identity) }, root.account)),
+      ensureFile(credentialsFile(identity), () =>
+        JSON.stringify(createUser({ name: identity.name, ...permissionsOf(identity, rest) }, root.account)),
       );
     }
   }
@@ -112,18 +109,21 @@ function createBusIdentities(plan: ClusterPlan): void {
   }
 }
 
-function permissionsOf(identity: BusIdentityPlan): {
-  readonly pub: readonly string[];
-  readonly sub: readonly string[];
-} {
+function credentialsFile(identity: BusIdentityPlan): string {
+  return `${identity.dir}/nats-creds/${identity.file}.json`;
+}
+
+type Permissions = Pick<typeof bus, "relayPermissions" | "controlPermissions" | "nodePermissions" | "dnsPermissions">;
+
+function permissionsOf(identity: BusIdentityPlan, of: Permissions): bus.BusPermissions {
   switch (identity.role) {
     case "relay":
-      return relayPermissions();
+      return of.relayPermissions();
     case "control":
-      return controlPermissions();
+      return of.controlPermissions();
     case "node":
-      return nodePermissions(identity.node ?? "");
+      return of.nodePermissions(identity.node ?? "");
     case "dns":
-      return dnsPermissions();
+      return of.dnsPermissions();
   }
 }
