@@ -1,0 +1,138 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Clock, sleep, systemClock } from "@trireme/base";
+import { RESOURCES } from "@trireme/api";
+import type { Bus } from "@trireme/bus";
+import type { StoreClient } from "@trireme/store-client";
+import { type Logger, type Registry as MetricsRegistry, createRegistry } from "@trireme/telemetry";
+import { bootstrap } from "./bootstrap.ts";
+import type { ApiserverConfig } from "./config.ts";
+import { GrpcDoor } from "./grpc/door.ts";
+import { HttpDoor } from "./http/door.ts";
+import { Readiness } from "./http/health.ts";
+import { ResourceDoor } from "./http/resources.ts";
+import { HttpsServer, type TlsFiles } from "./http/server.ts";
+import { createApiMetrics } from "./metrics.ts";
+import { MetricsServer } from "./metrics-server.ts";
+import { RequestPipeline } from "./pipeline/pipeline.ts";
+import { PodLogs } from "./pipeline/pod-logs.ts";
+import type { AllocationRanges } from "./registry/allocation.ts";
+import { Bindings } from "./registry/binding.ts";
+import { parseBlock } from "./registry/ipv4.ts";
+import { Lists } from "./registry/lists.ts";
+import { ObjectStore } from "./registry/object-store.ts";
+import { Registry } from "./registry/registry.ts";
+import { EventExpiry } from "./relay/event-expiry.ts";
+import { Relay } from "./relay/relay.ts";
+import { ConsistentReads } from "./storage/consistent-reads.ts";
+import { WatchCache } from "./storage/watch-cache.ts";
+
+/**
+ * Between failing `/readyz` and refusing connections at shutdown: a balancer asks every 250 ms and must have noticed
+ * before the first refusal.
+ */
+const DRAIN_NOTICE_MS = 600;
+
+/** How long requests under way may take to end at shutdown. */
+const DRAIN_MS = 5000;
+
+/** What an apiserver stands on. */
+export interface ApiserverDeps {
+  readonly store: StoreClient;
+  /** Absent: events are not published, and consumers watch the API. */
+  readonly bus?: Bus;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly metrics?: MetricsRegistry;
+}
+
+/** A running (or not yet started) apiserver. */
+export interface Apiserver {
+  readonly pipeline: RequestPipeline;
+  readonly readiness: Readiness;
+  /** Listens at once; resolves when the cache has caught up with the store and the cluster's own objects are there. */
+  start(): Promise<void>;
+  /** Fails readiness, waits for balancers to notice, lets requests end, and closes everything but store and bus. */
+  stop(): Promise<void>;
+}
+
+/** Puts an apiserver together. Nothing runs before `start`. */
+export async function createApiserver(config: ApiserverConfig, deps: ApiserverDeps): Promise<Apiserver> {
+  const clock = deps.clock ?? systemClock;
+  const { store, log } = deps;
+  const tls = await readTls(config.pkiDir);
+  const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
+  const reads = new ConsistentReads(store, cache);
+  const objects = new ObjectStore(store, cache);
+  const ranges = rangesOf(config, cache);
+  const logs = new PodLogs(objects, config.pkiDir);
+  const pipeline = new RequestPipeline({
+    cache,
+    reads,
+    lists: new Lists(store, cache, reads),
+    objects,
+    registry: new Registry(objects, ranges, clock),
+    bindings: new Bindings(objects, store, clock),
+    logs,
+    clock,
+  });
+  const readiness = new Readiness(cache, reads, clock, log);
+  const metrics = createApiMetrics(deps.metrics ?? createRegistry(), cache, RESOURCES);
+  const resources = new ResourceDoor(pipeline, () => clock.now());
+  const door = new HttpDoor({ resources, readiness, metrics, clock, log });
+  const rest = new HttpsServer(tls, (request, response) => door.handle(request, response), log);
+  const grpc = new GrpcDoor({ pipeline, tls, log, metrics, clock });
+  const metricsServer = new MetricsServer(tls, metrics, readiness, log);
+  const relay =
+    deps.bus === undefined
+      ? undefined
+      : new Relay({ pipeline, cache, bus: deps.bus, clock, log, name: config.name, resources: RESOURCES });
+  const expiry = new EventExpiry(pipeline, cache, clock, log);
+  const stopping = new AbortController();
+
+  return {
+    pipeline,
+    readiness,
+    async start() {
+      await metricsServer.listen(config.metricsPort, config.address);
+      await rest.listen(config.restPort, config.address);
+      await grpc.listen(config.grpcPort, config.address);
+      readiness.start();
+      await cache.start();
+      const { serviceCidr, apiServers } = config;
+      await bootstrap({ pipeline, serviceCidr, apiServers, log, signal: stopping.signal });
+      relay?.start();
+      expiry.start();
+      log.info("apiserver started", { address: config.address, revision: cache.revision });
+    },
+    async stop() {
+      readiness.beginShutdown();
+      stopping.abort(new Error("the apiserver stops"));
+      expiry.stop();
+      await relay?.stop();
+      await sleep(DRAIN_NOTICE_MS);
+      await Promise.all([rest.close(DRAIN_MS), grpc.close(DRAIN_MS)]);
+      logs.close();
+      readiness.stop();
+      cache.stop();
+      await metricsServer.close();
+      log.info("apiserver stopped");
+    },
+  };
+}
+
+function rangesOf(config: ApiserverConfig, cache: WatchCache): AllocationRanges {
+  const [from = 0, to = 0] = config.nodePortRange.split("-").map(Number);
+  return {
+    services: parseBlock(config.serviceCidr),
+    pods: parseBlock(config.podCidr),
+    nodePorts: { from, to },
+    claims: (kind) => cache.claims(kind),
+  };
+}
+
+async function readTls(pkiDir: string): Promise<TlsFiles> {
+  const files = ["ca.crt", "apiserver.crt", "apiserver.key"].map((file) => readFile(join(pkiDir, file)));
+  const [ca, cert, key] = await Promise.all(files);
+  return { ca: ca!, cert: cert!, key: key! };
+}

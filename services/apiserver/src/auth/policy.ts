@@ -1,0 +1,142 @@
+/**
+ * Who may do what: one table. Until RBAC objects arrive this is the whole policy; it holds the identities of our own
+ * parts and the administrators.
+ */
+import { type User, nodeOf } from "./user.ts";
+
+/** What a request wants, as far as the policy looks. */
+export interface Attributes {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+}
+
+interface Rule {
+  /** A user name or a group. */
+  readonly subject: string;
+  readonly verbs: readonly string[];
+  /** `<resource>[.<group>][/<subresource>]`; `*` for all. */
+  readonly resources: readonly string[];
+  /** Only in this namespace. */
+  readonly namespace?: string;
+  /** Only objects of this name; `$node` is the asking node's own. */
+  readonly name?: string;
+}
+
+const READ = ["get", "list", "watch"];
+const WRITE = ["create", "update", "patch", "delete"];
+const ALL = ["*"];
+
+const LEASES = "leases.coordination.k8s.io";
+const SLICES = "endpointslices.discovery.k8s.io";
+
+const RULES: readonly Rule[] = [
+  { subject: "system:masters", verbs: ALL, resources: ALL },
+
+  {
+    subject: "system:kube-scheduler",
+    verbs: READ,
+    resources: ["pods", "nodes", "namespaces", "services", "replicasets.apps", LEASES],
+  },
+  { subject: "system:kube-scheduler", verbs: ["create"], resources: ["pods/binding"] },
+  { subject: "system:kube-scheduler", verbs: ["update", "patch"], resources: ["pods/status"] },
+  { subject: "system:kube-scheduler", verbs: [...READ, ...WRITE], resources: ["events"] },
+  {
+    subject: "system:kube-scheduler",
+    verbs: WRITE,
+    resources: [LEASES],
+    namespace: "kube-system",
+    name: "trireme-scheduler",
+  },
+
+  // Controllers create, repair and collect objects of every kind on behalf of others.
+  { subject: "system:kube-controller-manager", verbs: ALL, resources: ALL },
+
+  { subject: "system:trireme-relay", verbs: READ, resources: [LEASES] },
+  {
+    subject: "system:trireme-relay",
+    verbs: WRITE,
+    resources: [LEASES],
+    namespace: "kube-system",
+    name: "trireme-relay",
+  },
+
+  { subject: "system:nodes", verbs: READ, resources: ["pods", "services", SLICES, "nodes", "namespaces", LEASES] },
+  // Agents read the ConfigMaps and Secrets that their pods name, one by one; lists of Secrets are not for nodes.
+  { subject: "system:nodes", verbs: READ, resources: ["configmaps"] },
+  { subject: "system:nodes", verbs: ["get"], resources: ["secrets", "serviceaccounts"] },
+  { subject: "system:nodes", verbs: ["create"], resources: ["nodes"], name: "$node" },
+  { subject: "system:nodes", verbs: ["update", "patch"], resources: ["nodes", "nodes/status"], name: "$node" },
+  // Which pods a node may change is decided by the pod's spec.nodeName: see nodeMayChangePod.
+  { subject: "system:nodes", verbs: ["update", "patch"], resources: ["pods/status"] },
+  { subject: "system:nodes", verbs: ["delete"], resources: ["pods"] },
+  { subject: "system:nodes", verbs: ["create", "update", "patch"], resources: ["events"] },
+  { subject: "system:nodes", verbs: WRITE, resources: [LEASES], namespace: "kube-node-lease", name: "$node" },
+
+  { subject: "system:dns", verbs: READ, resources: ["services", SLICES, "nodes", "namespaces", "pods"] },
+];
+
+function ruleCovers(rule: Rule, user: User, want: Attributes): boolean {
+  if (rule.subject !== user.name && !user.groups.includes(rule.subject)) return false;
+  if (!rule.verbs.includes("*") && !rule.verbs.includes(want.verb)) return false;
+  if (!rule.resources.includes("*") && !rule.resources.includes(pathOfResource(want))) return false;
+  if (rule.namespace !== undefined && rule.namespace !== want.namespace) return false;
+  const name = rule.name === "$node" ? nodeOf(user) : rule.name;
+  // A create names its object in the body, not in the path: the pipeline asks again once it knows the name.
+  return rule.name === undefined || (name !== undefined && (name === want.name || isUnnamedCreate(want)));
+}
+
+function isUnnamedCreate(want: Attributes): boolean {
+  return want.verb === "create" && want.name === undefined;
+}
+
+function pathOfResource(want: Attributes): string {
+  const resource = want.group === "" ? want.resource : `${want.resource}.${want.group}`;
+  return want.subresource === undefined || want.subresource === "" ? resource : `${resource}/${want.subresource}`;
+}
+
+/** Whether some rule allows it; what no rule allows is forbidden. */
+export function isAllowed(user: User, want: Attributes): boolean {
+  return RULES.some((rule) => ruleCovers(rule, user, want));
+}
+
+/** Paths outside the resources: discovery, documents and health are for everybody with an identity. */
+export function mayReadPath(user: User, path: string): boolean {
+  if (user.groups.includes("system:authenticated")) {
+    return path !== "/metrics" || user.groups.includes("system:masters");
+  }
+  return ["/livez", "/readyz", "/healthz"].includes(path);
+}
+
+/** The sentence of a 403, in Kubernetes' words. */
+export function forbiddenMessage(user: User, want: Attributes): string {
+  const groupResource = want.group === "" ? want.resource : `${want.resource}.${want.group}`;
+  const subject = want.name === undefined ? groupResource : `${groupResource} "${want.name}"`;
+  const resource = want.subresource === undefined ? want.resource : `${want.resource}/${want.subresource}`;
+  const scope =
+    want.namespace === undefined || want.namespace === ""
+      ? "at the cluster scope"
+      : `in the namespace "${want.namespace}"`;
+  return `${subject} is forbidden: User "${user.name}" cannot ${want.verb} resource "${resource}" in API group "${want.group}" ${scope}`;
+}
+
+/** Whether a pod bound to `podNode` may be changed by this user; anyone who is not a node is not restricted here. */
+export function nodeMayChangePod(user: User, podNode: string | undefined): boolean {
+  const node = nodeOf(user);
+  return node === undefined || node === podNode;
+}
+
+/** The identity that may hold each election, and so use its fence. */
+const ELECTED: Readonly<Record<string, string>> = {
+  scheduler: "system:kube-scheduler",
+  controllers: "system:kube-controller-manager",
+  relay: "system:trireme-relay",
+};
+
+/** Whether this user is of the class that the election elects. */
+export function mayUseFence(user: User, election: string): boolean {
+  return ELECTED[election] === user.name;
+}

@@ -1,0 +1,24 @@
+/** Who asks. From a client certificate the common name is the user and the organisations are the groups. */
+export interface User {
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+/** The group of every user that proved who it is. */
+export const AUTHENTICATED = "system:authenticated";
+
+/** Whoever shows no certificate; may ask for health alone. */
+export const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+
+/** The event relay's election runs inside the apiserver, through the same pipeline, under this name. */
+export const RELAY: User = { name: "system:trireme-relay", groups: [AUTHENTICATED] };
+
+/** The apiserver itself: what it keeps up on its own account, such as the Service `kubernetes`. */
+export const APISERVER: User = { name: "system:apiserver", groups: ["system:masters", AUTHENTICATED] };
+
+/** The node whose agent this user is, if it is one. */
+export function nodeOf(user: User): string | undefined {
+  const prefix = "system:node:";
+  if (!user.groups.includes("system:nodes") || !user.name.startsWith(prefix)) return undefined;
+  return user.name.slice(prefix.length);
+}

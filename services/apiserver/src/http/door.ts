@@ -1,0 +1,162 @@
+import { type Clock, TriremeError, errorFrom } from "@trireme/base";
+import type { TLSSocket } from "node:tls";
+import type { Logger } from "@trireme/telemetry";
+import { userOfConnection } from "../auth/client-certificate.ts";
+import { parseFence } from "../auth/fence.ts";
+import { mayReadPath } from "../auth/policy.ts";
+import { ANONYMOUS } from "../auth/user.ts";
+import type { ApiMetrics, RequestLabels } from "../metrics.ts";
+import { serveDocument } from "./documents.ts";
+import { type Exchange, type Request, type Response, headerOf, sendBytes, sendError } from "./exchange.ts";
+import { type Readiness, serveHealth } from "./health.ts";
+import { type ResourceDoor, isLongRunning, verbOf } from "./resources.ts";
+import { routeOf } from "./route.ts";
+
+/** Requests under way at once, as in Kubernetes: beyond it clients are told to come back rather than kept waiting. */
+const MAX_READS_IN_FLIGHT = 400;
+const MAX_WRITES_IN_FLIGHT = 200;
+
+/** Watches and log streams open at once on one server: each costs a connection's stream and a queue. */
+const MAX_LONG_RUNNING = 10_000;
+
+/** Longest answer to anything that does not last by nature. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** What the HTTP door needs. */
+export interface DoorParts {
+  readonly resources: ResourceDoor;
+  readonly readiness: Readiness;
+  readonly metrics: ApiMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+type Lane = "read" | "write" | "long";
+
+const LANE_BOUNDS: Readonly<Record<Lane, number>> = {
+  read: MAX_READS_IN_FLIGHT,
+  write: MAX_WRITES_IN_FLIGHT,
+  long: MAX_LONG_RUNNING,
+};
+
+/** The front door: who is it, where to, is there room; then the answer or the Status that says why not. */
+export class HttpDoor {
+  private readonly parts: DoorParts;
+  private readonly inFlight: Record<Lane, number> = { read: 0, write: 0, long: 0 };
+
+  constructor(parts: DoorParts) {
+    this.parts = parts;
+  }
+
+  /** Requests under way that end by themselves. */
+  get busy(): number {
+    return this.inFlight.read + this.inFlight.write;
+  }
+
+  /** Handles one request; never rejects. */
+  async handle(request: Request, response: Response): Promise<void> {
+    const started = this.parts.clock.monotonic();
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    // An error on a broken connection has no one to be told to.
+    response.on("error", () => gone.abort());
+    let labels: RequestLabels = { verb: request.method ?? "", resource: "", group: "", version: "", subresource: "" };
+    try {
+      const exchange = this.open(request, response, gone.signal);
+      if (serveHealth(exchange, this.parts.readiness)) return;
+      if (exchange.caller.user === ANONYMOUS) throw unauthorized();
+      labels = await this.serve(exchange, labels);
+    } catch (thrown) {
+      this.fail(response, thrown, gone.signal);
+    } finally {
+      const seconds = (this.parts.clock.monotonic() - started) / 1000;
+      this.parts.metrics.request({ ...labels, ...labelsOf.get(request) }, response.statusCode, seconds);
+      labelsOf.delete(request);
+    }
+  }
+
+  private open(request: Request, response: Response, signal: AbortSignal): Exchange {
+    const socket = ("stream" in request ? request.stream.session?.socket : request.socket) as TLSSocket | undefined;
+    if (socket === undefined) throw new TriremeError("Cancelled", "the connection is gone");
+    const user = userOfConnection(socket);
+    const url = new URL(request.url ?? "/", "https://apiserver");
+    return {
+      request,
+      response,
+      method: request.method ?? "GET",
+      path: url.pathname,
+      query: url.searchParams,
+      caller: {
+        user,
+        fence: parseFence(headerOf(request, "trireme-fence")),
+        userAgent: headerOf(request, "user-agent"),
+      },
+      signal,
+    };
+  }
+
+  private async serve(exchange: Exchange, labels: RequestLabels): Promise<RequestLabels> {
+    const { caller, path } = exchange;
+    const route = routeOf(path);
+    if (route.kind === "path") {
+      if (!mayReadPath(caller.user, path)) throw forbiddenPath(caller.user.name, exchange.method, path);
+      if (path === "/metrics") sendBytes(exchange.response, 200, await this.parts.metrics.render(), "text/plain");
+      else serveDocument(exchange);
+      return labels;
+    }
+    const verb = verbOf(exchange.method, route, exchange.query);
+    const { group, version, resource } = route.resource;
+    const full = { verb, group, version, resource, subresource: route.subresource ?? "" };
+    labelsOf.set(exchange.request, full);
+    const isLong = isLongRunning(verb, route);
+    const lane: Lane = isLong ? "long" : verb === "get" || verb === "list" ? "read" : "write";
+    if (this.inFlight[lane] >= LANE_BOUNDS[lane]) throw tooMany(lane);
+    this.inFlight[lane] += 1;
+    const cancelTimeout = isLong
+      ? undefined
+      : this.parts.clock.after(REQUEST_TIMEOUT_MS, () => sendError(exchange.response, timedOut()));
+    try {
+      await this.parts.resources.serve(exchange, route, verb);
+    } finally {
+      cancelTimeout?.();
+      this.inFlight[lane] -= 1;
+    }
+    return full;
+  }
+
+  private fail(response: Response, thrown: unknown, signal: AbortSignal): void {
+    const error = errorFrom(thrown);
+    if (signal.aborted) {
+      if (error.code !== "Cancelled") this.parts.log.debug("request failed after its client went", { err: thrown });
+      return;
+    }
+    if (error.code === "InternalError") this.parts.log.error("request failed", { err: thrown });
+    sendError(response, error);
+  }
+}
+
+/** Labels of requests that failed after they were known. */
+const labelsOf = new WeakMap<Request, RequestLabels>();
+
+function unauthorized(): TriremeError {
+  return new TriremeError(
+    "Unauthorized",
+    "Unauthorized: this server asks for a client certificate of the cluster's CA",
+  );
+}
+
+function forbiddenPath(user: string, method: string, path: string): TriremeError {
+  return new TriremeError("Forbidden", `forbidden: User "${user}" cannot ${method.toLowerCase()} path "${path}"`);
+}
+
+function tooMany(lane: Lane): TriremeError {
+  return new TriremeError(
+    "TooManyRequests",
+    `too many requests: this server has ${LANE_BOUNDS[lane]} of this kind under way; please try again later`,
+    { details: { retryAfterSeconds: 1 } },
+  );
+}
+
+function timedOut(): TriremeError {
+  return new TriremeError("Timeout", `the request did not complete within ${REQUEST_TIMEOUT_MS / 1000} s`);
+}

@@ -1,0 +1,81 @@
+import { type KubeObject, type Resource, apiVersionOf, tableFor } from "@trireme/api";
+import type { ListResult } from "../pipeline/request.ts";
+import type { Exchange } from "./exchange.ts";
+import { sendJson, sendPieces, warningHeaders } from "./exchange.ts";
+import type { Format } from "./negotiation.ts";
+
+type Include = "None" | "Metadata" | "Object";
+
+/** The query parameter of Tables that says what rides along with a row. */
+export function includeOf(query: URLSearchParams): Include {
+  const asked = query.get("includeObject");
+  return asked === "None" || asked === "Object" ? asked : "Metadata";
+}
+
+/** Answers with one object in the asked form. */
+export function sendObject(
+  exchange: Exchange,
+  code: number,
+  resource: Resource,
+  object: KubeObject,
+  format: Format,
+  nowMs: number,
+  warnings: readonly string[] = [],
+): void {
+  const headers = warningHeaders(warnings);
+  const isOfKind = object.kind === resource.kind;
+  if (format === "table" && isOfKind) {
+    const table = tableFor(resource, [object], { now: nowMs, includeObject: includeOf(exchange.query) });
+    table.metadata = { resourceVersion: object.metadata.resourceVersion ?? "" };
+    sendJson(exchange.response, code, table, headers);
+    return;
+  }
+  sendJson(exchange.response, code, format === "metadata" && isOfKind ? partialOf(object) : object, headers);
+}
+
+/** Answers with a list in the asked form; as JSON it is put together from the objects' own bytes. */
+export async function sendList(
+  exchange: Exchange,
+  resource: Resource,
+  result: ListResult,
+  format: Format,
+  nowMs: number,
+): Promise<void> {
+  const metadata = {
+    resourceVersion: String(result.revision),
+    ...(result.continueToken === undefined ? {} : { continue: result.continueToken }),
+    ...(result.remaining === undefined ? {} : { remainingItemCount: result.remaining }),
+  };
+  if (format === "table") {
+    const objects = result.items.map((item) => item.object);
+    const table = tableFor(resource, objects, { now: nowMs, includeObject: includeOf(exchange.query) });
+    table.metadata = metadata;
+    sendJson(exchange.response, 200, table);
+    return;
+  }
+  if (format === "metadata") {
+    const items = result.items.map((item) => partialOf(item.object));
+    const list = { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata, items };
+    sendJson(exchange.response, 200, list);
+    return;
+  }
+  await sendPieces(exchange.response, piecesOf(resource, metadata, result), exchange.signal);
+}
+
+/** The part of an object that `PartialObjectMetadata` carries. */
+export function partialOf(object: KubeObject): KubeObject {
+  return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata };
+}
+
+const COMMA = Buffer.from(",");
+const END = Buffer.from("]}\n");
+
+function* piecesOf(resource: Resource, metadata: object, result: ListResult): Generator<Buffer> {
+  const head = { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata, items: [] };
+  yield Buffer.from(JSON.stringify(head).slice(0, -2));
+  for (const [i, item] of result.items.entries()) {
+    if (i > 0) yield COMMA;
+    yield item.json;
+  }
+  yield END;
+}

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { type Http2SecureServer, type ServerHttp2Session, createSecureServer } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { Logger } from "@trireme/telemetry";
+import type { Request, Response } from "./exchange.ts";
+
+/** A connection that has not finished its TLS handshake by then is not a client. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** A request whose headers take longer than this is not meant to arrive. */
+const HEADERS_TIMEOUT_MS = 15_000;
+
+/** Connections at once: clients keep one each; the bound keeps strangers from using up our descriptors. */
+const MAX_CONNECTIONS = 8192;
+
+/** Requests at once on one HTTP/2 connection, as Kubernetes advertises. */
+const MAX_STREAMS_PER_CONNECTION = 250;
+
+/** What a TLS server shows and trusts. */
+export interface TlsFiles {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** An HTTPS server for HTTP/2 and HTTP/1.1 that asks for a client certificate; the handler judges it. */
+export class HttpsServer {
+  private readonly server: Http2SecureServer;
+  private readonly sockets = new Set<Socket>();
+  private readonly sessions = new Set<ServerHttp2Session>();
+
+  constructor(tls: TlsFiles, handle: (request: Request, response: Response) => Promise<void>, log: Logger) {
+    const options = {
+      ...tls,
+      allowHTTP1: true,
+      requestCert: true,
+      // Health needs no certificate, and a wrong one deserves a sentence: the handler refuses, not the handshake.
+      rejectUnauthorized: false,
+      minVersion: "TLSv1.2",
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
+      // For the HTTP/1.1 side; the types list fewer than the server reads.
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: 0,
+      http1Options: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 },
+    } as Parameters<typeof createSecureServer>[0];
+    this.server = createSecureServer(options, (request, response) => {
+      handle(request, response).catch((thrown: unknown) => log.error("request handler threw", { err: thrown }));
+    });
+    this.server.maxConnections = MAX_CONNECTIONS;
+    this.server.on("secureConnection", (socket: Socket) => {
+      socket.setNoDelay(true);
+      this.sockets.add(socket);
+      socket.on("close", () => this.sockets.delete(socket));
+      // A client that resets its connection is everyday life.
+      socket.on("error", (error) => log.debug("connection failed", { err: error }));
+    });
+    this.server.on("session", (session) => {
+      this.sessions.add(session);
+      session.on("close", () => this.sessions.delete(session));
+      session.on("error", (error) => log.debug("http/2 session failed", { err: error }));
+    });
+    this.server.on("tlsClientError", (error) => log.debug("tls handshake failed", { err: error }));
+    this.server.on("sessionError", (error) => log.debug("http/2 session failed", { err: error }));
+  }
+
+  /** Starts to listen; the answer is the port, of interest when 0 was asked. */
+  async listen(port: number, address: string): Promise<number> {
+    this.server.listen(port, address);
+    await once(this.server, "listening");
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** Takes no new connections, tells HTTP/2 clients to go elsewhere, and after `graceMs` cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    const closed = once(this.server, "close");
+    this.server.close();
+    for (const session of this.sessions) session.close();
+    const timer = setTimeout(() => {
+      for (const session of this.sessions) session.destroy();
+      for (const socket of this.sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,72 @@
+import type { KubeObject, Namespace, Pod, Resource, Toleration } from "@trireme/api";
+
+/**
+ * How long a pod that says nothing of it stays on a node that is not ready or not reachable (a cluster setting;
+ * Kubernetes' own default is 300 s, which keeps a dead node's pods for five minutes).
+ */
+export const DEFAULT_TOLERATION_SECONDS = 5;
+
+/** What the server adds to new objects beyond the defaults of their kind. */
+export function admitNew(resource: Resource, object: KubeObject): KubeObject {
+  switch (resource.resource) {
+    case "pods":
+      return admitPod(object as Pod);
+    case "namespaces":
+      return admitNamespace(object as Namespace);
+    default:
+      return withoutStatus(resource, object);
+  }
+}
+
+/** A new object's status is its controller's to write; one that came with the manifest is dropped, as in Kubernetes. */
+function withoutStatus(resource: Resource, object: KubeObject): KubeObject {
+  // A node registers itself whole: its agent is its controller.
+  if (resource.resource === "nodes" || !resource.subresources.some((one) => one.name === "status")) return object;
+  const { status: _, ...rest } = object as KubeObject & { status?: unknown };
+  return rest;
+}
+
+function admitPod(pod: Pod): KubeObject {
+  const spec = { ...pod.spec! };
+  spec.serviceAccountName ??= "default";
+  const tolerations: Toleration[] = [...(spec.tolerations ?? [])];
+  for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
+    if (tolerations.some((one) => tolerates(one, key))) continue;
+    tolerations.push({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: DEFAULT_TOLERATION_SECONDS });
+  }
+  spec.tolerations = tolerations;
+  return { ...pod, spec, status: { phase: "Pending", qosClass: qosClassOf(pod) } } as KubeObject;
+}
+
+function tolerates(toleration: Toleration, key: string): boolean {
+  if ((toleration.effect ?? "") !== "" && toleration.effect !== "NoExecute") return false;
+  return toleration.key === key || ((toleration.key ?? "") === "" && toleration.operator === "Exists");
+}
+
+/** Guaranteed when every container's limits of CPU and memory equal its requests, BestEffort when there are none. */
+export function qosClassOf(pod: Pod): "Guaranteed" | "Burstable" | "BestEffort" {
+  const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
+  let isGuaranteed = true;
+  let hasAny = false;
+  for (const { resources } of containers) {
+    for (const name of ["cpu", "memory"]) {
+      const limit = resources?.limits?.[name];
+      const request = resources?.requests?.[name] ?? limit;
+      if (limit !== undefined || request !== undefined) hasAny = true;
+      if (limit === undefined || String(limit) !== String(request)) isGuaranteed = false;
+    }
+  }
+  if (!hasAny) return "BestEffort";
+  return isGuaranteed ? "Guaranteed" : "Burstable";
+}
+
+function admitNamespace(namespace: Namespace): KubeObject {
+  const name = namespace.metadata.name!;
+  const labels = { ...namespace.metadata.labels, "kubernetes.io/metadata.name": name };
+  return {
+    ...namespace,
+    metadata: { ...namespace.metadata, labels },
+    spec: { ...namespace.spec, finalizers: ["kubernetes"] },
+    status: { phase: "Active" },
+  } as KubeObject;
+}

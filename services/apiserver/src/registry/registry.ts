@@ -1,0 +1,289 @@
+import { type Clock, hasCode } from "@trireme/base";
+import {
+  type FieldError,
+  type KubeObject,
+  type Resource,
+  applyDefaults,
+  conflict,
+  decodeStrict,
+  invalidObject,
+  notFound,
+  serverSideApply,
+  validateCreate,
+  validateUpdate,
+} from "@trireme/api";
+import { TriremeError } from "@trireme/base";
+import { nodeMayChangePod } from "../auth/policy.ts";
+import type {
+  Caller,
+  Deleted,
+  DeletionOptions,
+  NamedTarget,
+  PatchOptions,
+  Target,
+  WriteOptions,
+  Written,
+} from "../pipeline/request.ts";
+import type { StoredObject } from "../storage/stored-object.ts";
+import { admitNew } from "./admission.ts";
+import type { AllocationRanges } from "./allocation.ts";
+import { decideDeletion, isFinished } from "./deletion.ts";
+import { NamespaceBelief, effectsOf } from "./effects.ts";
+import { sameObject } from "./equality.ts";
+import { managerOf, tracked } from "./field-managers.ts";
+import { adoptPath, generateName, rfc3339, stampNew, stampUpdate } from "./metadata.ts";
+import { type Change, type Location, type ObjectStore, type Observed, mustNotExist } from "./object-store.ts";
+import { patched } from "./patching.ts";
+
+/** Names tried for an object that gave a prefix only: with 14 million suffixes a second try is rare already. */
+const GENERATED_NAME_TRIES = 8;
+
+/** The generic life of objects of every kind: create, update, patch, delete. Authorization happened before. */
+export class Registry {
+  private readonly objects: ObjectStore;
+  private readonly ranges: AllocationRanges;
+  private readonly clock: Clock;
+
+  constructor(objects: ObjectStore, ranges: AllocationRanges, clock: Clock) {
+    this.objects = objects;
+    this.ranges = ranges;
+    this.clock = clock;
+  }
+
+  async create(caller: Caller, target: Target, body: unknown, options: WriteOptions): Promise<Written> {
+    const { resource, namespace } = target;
+    const { object, warnings } = decodeStrict(resource, body, options.fieldValidation ?? "Ignore");
+    const incoming = adoptPath(resource, object, namespace, target.name);
+    const prefix = incoming.metadata.generateName ?? "";
+    const isGenerated = incoming.metadata.name === "" && prefix !== "";
+    for (let left = GENERATED_NAME_TRIES; ; left--) {
+      const name = isGenerated ? generateName(prefix) : incoming.metadata.name!;
+      const named = { ...incoming, metadata: { ...incoming.metadata, name } };
+      try {
+        return { object: await this.createNamed(caller, target, named, options), created: true, warnings };
+      } catch (thrown) {
+        if (!isGenerated || left <= 1 || !hasCode(thrown, "AlreadyExists")) throw thrown;
+      }
+    }
+  }
+
+  private async createNamed(
+    caller: Caller,
+    target: Target,
+    named: KubeObject,
+    options: WriteOptions,
+  ): Promise<KubeObject> {
+    const at = locate(target, named.metadata.name!);
+    if (at.name === "") throw invalidObject(target.resource, "", [NAME_REQUIRED]);
+    const fresh = this.newObject(at.resource, named);
+    const object = tracked(at.resource, undefined, fresh, managerOf(caller, options), this.clock.now());
+    const belief = await NamespaceBelief.of(this.objects, at);
+    const outcome = await this.objects.write(
+      at,
+      { fence: caller.fence, dryRun: options.dryRun },
+      (current, observed) => {
+        mustNotExist(at, current);
+        return this.insertion(caller, at, object, belief, observed);
+      },
+    );
+    return outcome.after!.object;
+  }
+
+  async update(caller: Caller, target: NamedTarget, body: unknown, options: WriteOptions): Promise<Written> {
+    const { resource, subresource } = target;
+    const at = locate(target, target.name);
+    const { object, warnings } = decodeStrict(resource, body, options.fieldValidation ?? "Ignore");
+    const incoming = applyDefaults(resource, adoptPath(resource, object, target.namespace, target.name));
+    const result = await this.change(caller, at, options, (current, observed) => {
+      if (current === undefined) throw notFound(resource, at.name);
+      return this.replacement(caller, at, incoming, current, observed, options, subresource);
+    });
+    return { object: result, created: false, warnings };
+  }
+
+  /** `mayCreate` throws when the caller may not create the object that an apply would create. */
+  async patch(
+    caller: Caller,
+    target: NamedTarget,
+    options: PatchOptions,
+    mayCreate: () => void = () => {},
+  ): Promise<Written> {
+    if (options.type === "apply") return this.apply(caller, target, options, mayCreate);
+    const { resource, subresource } = target;
+    const { type, body } = options;
+    const at = locate(target, target.name);
+    let warnings: readonly string[] = [];
+    const object = await this.change(caller, at, options, (current, observed) => {
+      if (current === undefined) throw notFound(resource, at.name);
+      const raw = patched(resource.schema, current.object, type, body);
+      const decoded = decodeStrict(resource, raw, options.fieldValidation ?? "Ignore");
+      warnings = decoded.warnings;
+      const incoming = applyDefaults(resource, adoptPath(resource, decoded.object, target.namespace, target.name));
+      return this.replacement(caller, at, incoming, current, observed, options, subresource);
+    });
+    return { object, created: false, warnings };
+  }
+
+  private async apply(
+    caller: Caller,
+    target: NamedTarget,
+    options: PatchOptions,
+    mayCreate: () => void,
+  ): Promise<Written> {
+    const { resource, subresource } = target;
+    const manager = options.fieldManager ?? "";
+    if (manager === "") {
+      throw new TriremeError(
+        "Invalid",
+        'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+      );
+    }
+    const at = locate(target, target.name);
+    const { object: decoded, warnings } = decodeStrict(resource, options.body, options.fieldValidation ?? "Strict");
+    const applied = adoptPath(resource, decoded, target.namespace, target.name);
+    if (applied.metadata.managedFields !== undefined) {
+      throw new TriremeError("BadRequest", "metadata.managedFields must be nil");
+    }
+    const belief = this.objects.cached(at) === undefined ? await NamespaceBelief.of(this.objects, at) : undefined;
+    let created = false;
+    const object = await this.change(caller, at, options, (current, observed) => {
+      const force = options.force ?? false;
+      const request = { resource, live: current?.object, applied, manager, force, now: rfc3339(this.clock.now()) };
+      const merged = serverSideApply(subresource === undefined ? request : { ...request, subresource });
+      created = current === undefined;
+      if (current !== undefined) {
+        const incoming = applyDefaults(resource, structuredClone(merged));
+        return this.replacement(caller, at, incoming, current, observed, undefined, subresource);
+      }
+      if (subresource !== undefined) throw notFound(resource, at.name);
+      mayCreate();
+      if (belief === undefined && resource.namespaced) throw conflict(resource, at.name, "the object was just deleted");
+      return this.insertion(caller, at, this.newObject(resource, merged), belief, observed);
+    });
+    return { object, created, warnings };
+  }
+
+  async delete(caller: Caller, target: NamedTarget, options: DeletionOptions): Promise<Deleted> {
+    const at = locate(target, target.name);
+    let gone = false;
+    const outcome = await this.objects.write(
+      at,
+      { fence: caller.fence, dryRun: options.dryRun },
+      (current, observed) => {
+        if (current === undefined) throw notFound(at.resource, at.name);
+        this.restrictNodes(caller, at, current.object);
+        const deletion = decideDeletion(at.resource, current.object, options, this.clock.now());
+        gone = deletion.kind === "remove";
+        if (deletion.kind === "nothing") return "unchanged";
+        if (deletion.kind === "mark") return { next: deletion.next };
+        return this.effects(caller, at, undefined, current.object, observed);
+      },
+    );
+    return { object: (outcome.after ?? outcome.before)!.object, gone };
+  }
+
+  /** A write whose result is answered also when it removed the object. */
+  private async change(
+    caller: Caller,
+    at: Location,
+    options: WriteOptions,
+    decide: (current: StoredObject | undefined, observed: Observed) => (Change & object) | "unchanged" | Removal,
+  ): Promise<KubeObject> {
+    let last: KubeObject | undefined;
+    const guard = { fence: caller.fence, dryRun: options.dryRun };
+    const outcome = await this.objects.write(at, guard, (current, observed) => {
+      const change = decide(current, observed);
+      last = typeof change === "object" && "last" in change ? change.last : undefined;
+      return change;
+    });
+    return outcome.after?.object ?? last ?? outcome.before!.object;
+  }
+
+  /** A new object as it will be stored: defaulted, admitted, stamped and valid. */
+  private newObject(resource: Resource, named: KubeObject): KubeObject {
+    const defaulted = applyDefaults(resource, structuredClone(named));
+    const object = stampNew(resource, admitNew(resource, defaulted), this.clock.now());
+    mustBeValid(resource, object, validateCreate(resource, object));
+    return object;
+  }
+
+  private insertion(
+    caller: Caller,
+    at: Location,
+    object: KubeObject,
+    belief: NamespaceBelief | undefined,
+    observed: Observed,
+  ): Change & object {
+    const effects = this.effects(caller, at, object, undefined, observed);
+    return { ...effects, believes: [...effects.believes, ...(belief?.compares(at, observed) ?? [])] };
+  }
+
+  /** The change from `current` to `incoming`; `options` undefined when apply has tracked the fields already. */
+  private replacement(
+    caller: Caller,
+    at: Location,
+    incoming: KubeObject,
+    current: StoredObject,
+    observed: Observed,
+    options: WriteOptions | undefined,
+    subresource: string | undefined,
+  ): (Change & object) | "unchanged" | Removal {
+    const { resource } = at;
+    this.restrictNodes(caller, at, current.object);
+    const stamped = stampUpdate(resource, incoming, current.object, subresource);
+    const effects = this.effects(caller, at, stamped, current.object, observed);
+    const next = effects.next!;
+    mustBeValid(resource, next, validateUpdate(resource, next, current.object));
+    const owned =
+      options === undefined
+        ? next
+        : tracked(resource, current.object, next, managerOf(caller, options), this.clock.now(), subresource);
+    if (sameObject(current.object, owned)) return "unchanged";
+    if (isFinished(resource, owned)) {
+      return { ...this.effects(caller, at, undefined, current.object, observed), last: owned };
+    }
+    return { ...effects, next: owned };
+  }
+
+  private effects(
+    caller: Caller,
+    at: Location,
+    next: KubeObject | undefined,
+    current: KubeObject | undefined,
+    observed: Observed,
+  ): ReturnType<typeof effectsOf> {
+    const context = { user: caller.user, ranges: this.ranges, nowMs: this.clock.now() };
+    return effectsOf(at, next, current, observed, context);
+  }
+
+  /** A node changes the pods that are bound to it, and no others. */
+  private restrictNodes(caller: Caller, at: Location, current: KubeObject): void {
+    if (at.resource.resource !== "pods") return;
+    const { nodeName } = (current as { spec?: { nodeName?: string } }).spec ?? {};
+    if (nodeMayChangePod(caller.user, nodeName)) return;
+    throw new TriremeError(
+      "Forbidden",
+      `pods "${at.name}" is forbidden: node "${caller.user.name}" can only change pods with spec.nodeName set to itself`,
+    );
+  }
+}
+
+interface Removal {
+  readonly next: undefined;
+  readonly last: KubeObject;
+}
+
+const NAME_REQUIRED: FieldError = {
+  field: "metadata.name",
+  reason: "FieldValueRequired",
+  message: "Required value: name or generateName is required",
+};
+
+function locate(target: Target, name: string): Location {
+  const { resource } = target;
+  return { resource, namespace: resource.namespaced ? target.namespace : undefined, name };
+}
+
+function mustBeValid(resource: Resource, object: KubeObject, errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw invalidObject(resource, object.metadata.name!, errors);
+}
