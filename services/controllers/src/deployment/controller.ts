@@ -69,9 +69,7 @@ export function createDeploymentController(context: ControllerContext): Reconcil
       expectations.forget(key);
       return;
     }
-    const applied = (resource: string): number =>
-      resource === "deployments" ? caches.deployments.revision : caches.replicaSets.revision;
-    if (!expectations.met(key, applied, isGone)) return { requeueAfterMs: UNSETTLED_REQUEUE_MS };
+    if (!expectations.met(key)) return { requeueAfterMs: UNSETTLED_REQUEUE_MS };
     const decision = decideDeployment(
       {
         deployment,
@@ -91,14 +89,9 @@ export function createDeploymentController(context: ControllerContext): Reconcil
       const written = await client
         .resource<Deployment>(DEPLOYMENTS, namespace)
         .updateStatus({ ...withKind(DEPLOYMENTS, current), status });
-      expectations.wrote(key, "deployments", written.metadata.resourceVersion);
+      expectations.wrote(key, caches.deployments, written);
     }
     return decision.requeueAfterMs === undefined ? undefined : { requeueAfterMs: decision.requeueAfterMs };
-  }
-
-  function isGone(uid: string): boolean {
-    const sets = caches.replicaSets.list();
-    return sets.every((set) => set.metadata.uid !== uid || set.metadata.deletionTimestamp !== undefined);
   }
 
   /** Answers the Deployment if the action changed it, or that the new set's name was taken. */
@@ -114,7 +107,7 @@ export function createDeploymentController(context: ControllerContext): Reconcil
         return await create(key, deployment, action.replicaSet);
       case "update": {
         const written = await sets.update(withKind(REPLICASETS, action.replicaSet));
-        expectations.wrote(key, "replicasets", written.metadata.resourceVersion);
+        expectations.wrote(key, caches.replicaSets, written);
         tellScaled(deployment, action.before, action.replicaSet);
         return undefined;
       }
@@ -128,7 +121,7 @@ export function createDeploymentController(context: ControllerContext): Reconcil
       case "annotate": {
         const body = { metadata: { uid: deployment.metadata.uid, annotations: action.annotations } };
         const patched = await client.resource<Deployment>(DEPLOYMENTS, namespace).patch(name, { type: "merge", body });
-        expectations.wrote(key, "deployments", patched.metadata.resourceVersion);
+        expectations.wrote(key, caches.deployments, patched);
         return patched;
       }
       case "adopt": {
@@ -153,7 +146,7 @@ export function createDeploymentController(context: ControllerContext): Reconcil
     const sets = client.resource<ReplicaSet>(REPLICASETS, deployment.metadata.namespace);
     try {
       const created = await sets.create(set);
-      expectations.wrote(key, "replicasets", created.metadata.resourceVersion);
+      expectations.wrote(key, caches.replicaSets, created);
     } catch (thrown) {
       if (!hasCode(thrown, "AlreadyExists")) {
         if (!hasCode(thrown, "Fenced")) {
@@ -170,7 +163,7 @@ export function createDeploymentController(context: ControllerContext): Reconcil
       const isOurs = controllerOf(present)?.uid === deployment.metadata.uid;
       if (isOurs && templatesEqual(present.spec.template, deployment.spec.template)) {
         // We made it before and the cache does not show it yet.
-        expectations.wrote(key, "replicasets", present.metadata.resourceVersion);
+        expectations.wrote(key, caches.replicaSets, present);
         return undefined;
       }
       log.info("replica set name is taken", { key, replicaSet: set.metadata.name });
@@ -185,7 +178,7 @@ export function createDeploymentController(context: ControllerContext): Reconcil
     const body = { metadata: { uid, resourceVersion, ownerReferences } };
     const patch = client.resource<ReplicaSet>(REPLICASETS, namespace).patch(name, { type: "merge", body });
     const patched = await ignoring("NotFound", patch);
-    expectations.wrote(key, "replicasets", patched?.metadata.resourceVersion);
+    if (patched !== undefined) expectations.wrote(key, caches.replicaSets, patched);
   }
 
   function tellScaled(deployment: Deployment, before: ReplicaSet, after: ReplicaSet): void {

@@ -52,8 +52,7 @@ export function createEndpointSliceController(context: ControllerContext): Recon
       return;
     }
     if (!hasSelector(service)) return;
-    const isGone = (): boolean => true;
-    if (!expectations.met(key, () => caches.endpointSlices.revision, isGone)) {
+    if (!expectations.met(key)) {
       return { requeueAfterMs: UNSETTLED_REQUEUE_MS };
     }
     const pods = caches.pods.list(namespace).filter((pod) => selects(service, pod));
@@ -72,7 +71,7 @@ export function createEndpointSliceController(context: ControllerContext): Recon
         return;
       }
       const written = await (type === "create" ? api.create(slice) : api.update(slice));
-      expectations.wrote(key, "endpointslices", written.metadata.resourceVersion);
+      expectations.wrote(key, caches.endpointSlices, written);
     });
     if (failure !== undefined) throw failure;
   }

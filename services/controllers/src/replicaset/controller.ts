@@ -72,10 +72,8 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
   }
 
   function isSettled(key: string): boolean {
-    return expectations.met(
-      key,
-      (resource) => (resource === "pods" ? caches.pods.revision : caches.replicaSets.revision),
-      (uid) => caches.pods.byIndex(BY_UID, uid).every((pod) => pod.metadata.deletionTimestamp !== undefined),
+    return expectations.met(key, (uid) =>
+      caches.pods.byIndex(BY_UID, uid).every((pod) => pod.metadata.deletionTimestamp !== undefined),
     );
   }
 
@@ -137,7 +135,7 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
     const reference = controllerReference(REPLICASETS, replicaSet);
     const pod = podFromTemplate({ name, namespace, reference }, replicaSet.spec.template, prng);
     const created = await createOnce(namespace, pod);
-    expectations.wrote(key, "pods", created.metadata.resourceVersion);
+    expectations.wrote(key, caches.pods, created);
     events.normal(withKind(REPLICASETS, replicaSet), "SuccessfulCreate", `Created pod: ${created.metadata.name}`);
   }
 
@@ -186,7 +184,7 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
     const body = { metadata: { uid, resourceVersion, ownerReferences } };
     try {
       const patched = await client.resource<Pod>(PODS, namespace).patch(name, { type: "merge", body });
-      expectations.wrote(key, "pods", patched.metadata.resourceVersion);
+      expectations.wrote(key, caches.pods, patched);
     } catch (thrown) {
       if (!hasCode(thrown, "NotFound")) throw thrown;
     }
@@ -204,7 +202,7 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
     const written = await client
       .resource<ReplicaSet>(REPLICASETS, namespace)
       .updateStatus({ ...withKind(REPLICASETS, replicaSet), status });
-    expectations.wrote(key, "replicasets", written.metadata.resourceVersion);
+    expectations.wrote(key, caches.replicaSets, written);
   }
 
   return { name: "replicaset", workers: 8, watch, reconcile };

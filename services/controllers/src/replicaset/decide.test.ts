@@ -1,7 +1,6 @@
 import type { Pod, ReplicaSet } from "@trireme/api";
 import { createPrng } from "@trireme/base";
 import { describe, expect, it } from "vitest";
-import { Expectations } from "../expectations.ts";
 import { decideReplicaSet, withReplicaFailure } from "./decide.ts";
 import { podFromTemplate } from "./pod-from-template.ts";
 
@@ -168,25 +167,5 @@ describe("podFromTemplate", () => {
       annotations: { a: "b" },
       ownerReferences: [OWNER],
     });
-  });
-});
-
-describe("Expectations", () => {
-  it("are met when the cache has applied our writes and shows our removals", () => {
-    const expectations = new Expectations();
-    const seen = (revision: number, gone: boolean): boolean =>
-      expectations.met(
-        "k",
-        () => revision,
-        () => gone,
-      );
-    expect(seen(0, false)).toBe(true);
-    expectations.wrote("k", "pods", "12");
-    expectations.wrote("k", "pods", "11");
-    expect([seen(11, true), seen(12, true)]).toEqual([false, true]);
-    expectations.removing("k", "u");
-    expect(seen(20, false)).toBe(false);
-    expectations.kept("k", "u");
-    expect(seen(20, false)).toBe(true);
   });
 });
