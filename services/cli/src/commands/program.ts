@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { clusterCommands } from "./cluster.ts";
+import { developCommands } from "./develop.ts";
 import { hostCommand } from "./host.ts";
 import { imageCommand } from "./image.ts";
 import { objectCommands } from "./objects.ts";
@@ -10,7 +11,13 @@ export function createProgram(): Command {
     .description("Trireme: a container orchestrator that speaks the Kubernetes API")
     .showSuggestionAfterError()
     .showHelpAfterError("(./tri help lists the commands)");
-  for (const command of [...clusterCommands(), hostCommand(), imageCommand(), ...objectCommands()])
+  for (const command of [
+    ...clusterCommands(),
+    hostCommand(),
+    imageCommand(),
+    ...objectCommands(),
+    ...developCommands(),
+  ])
     program.addCommand(command);
   return program;
 }

@@ -1,0 +1,64 @@
+import { TriremeError } from "@trireme/base";
+import { Command } from "commander";
+import { repoRoot } from "../local/programs.ts";
+import { SUITES, benchmarks, runBenchmark, suiteOf } from "../testing/suites.ts";
+import { type Tally, summary } from "../testing/tally.ts";
+
+/** `test`, `bench`, `dev`: for those who work on Trireme itself. */
+export function developCommands(): Command[] {
+  return [testCommand(), benchCommand(), devCommand()];
+}
+
+function testCommand(): Command {
+  const names = SUITES.map((suite) => `  ${suite.name.padEnd(12)} ${suite.help}`).join("\n");
+  return new Command("test")
+    .description("run the tests: all that continuous integration runs, or one suite")
+    .argument("[suite]", "one suite")
+    .argument("[args...]", "passed on to the suite, e.g. a file's name")
+    .allowUnknownOption()
+    .addHelpText("after", `\nSuites:\n${names}`)
+    .action(async (suite: string | undefined, extra: string[]) => {
+      const suites = suite === undefined ? SUITES : [suiteOf(suite)];
+      const tallies: Tally[] = [];
+      for (const one of suites) {
+        process.stdout.write(`\n== ${one.name}: ${one.help}\n`);
+        tallies.push(await one.run(repoRoot(), extra));
+      }
+      process.stdout.write(`\n${summary(tallies)}`);
+      if (tallies.some((tally) => tally.failed > 0)) process.exitCode = 1;
+    });
+}
+
+function benchCommand(): Command {
+  return new Command("bench")
+    .description("run benchmarks; prints JSON lines")
+    .argument("[name]", "one benchmark; all when left out")
+    .action(async (name: string | undefined) => {
+      const there = benchmarks(repoRoot());
+      if (name !== undefined && !there.includes(name)) {
+        throw new TriremeError("NotFound", `there is no benchmark "${name}"; there are ${there.join(", ")}`);
+      }
+      for (const one of name === undefined ? there : [name]) {
+        if ((await runBenchmark(repoRoot(), one)) !== 0) process.exitCode = 1;
+      }
+    });
+}
+
+function devCommand(): Command {
+  const command = new Command("dev").description("steps of the work on Trireme itself");
+  command.addCommand(
+    new Command("gen").description("generate code from proto/; done by every ./tri when needed").action(() => {
+      // The script has done it before this process started.
+      process.stdout.write("libs/proto/src/gen is up to date\n");
+    }),
+  );
+  command.addCommand(
+    new Command("check").description("proto lint, types, lint, format and the tidy test").action(async () => {
+      const tallies: Tally[] = [];
+      for (const name of ["check", "tidy"]) tallies.push(await suiteOf(name).run(repoRoot(), []));
+      process.stdout.write(`\n${summary(tallies)}`);
+      if (tallies.some((tally) => tally.failed > 0)) process.exitCode = 1;
+    }),
+  );
+  return command;
+}

@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { TriremeError } from "@trireme/base";
+import { type Tally, type VitestReport, tallyLines, tallyReport } from "./tally.ts";
+
+/** One suite of `tri test`. */
+export interface Suite {
+  readonly name: string;
+  readonly help: string;
+  run(root: string, extra: readonly string[]): Promise<Tally>;
+}
+
+const bin = (path: string): readonly string[] => [process.execPath, `node_modules/${path}`];
+
+/** The steps of `check`, each of which counts as one test. */
+const CHECKS: readonly { readonly name: string; readonly command: readonly string[] }[] = [
+  { name: "proto lint", command: [...bin("@bufbuild/buf/bin/buf"), "lint"] },
+  { name: "types", command: [...bin("typescript/bin/tsc"), "-p", "."] },
+  { name: "lint", command: [...bin("oxlint/bin/oxlint"), "--type-aware"] },
+  { name: "format", command: [...bin("oxfmt/bin/oxfmt"), "--check"] },
+];
+
+/** The suites that continuous integration runs, in this order: what fails fast comes first. */
+export const SUITES: readonly Suite[] = [
+  { name: "check", help: "proto lint, types, lint, format", run: runChecks },
+  vitestSuite("unit", "one module at a time"),
+  vitestSuite("tidy", "the rules of the house"),
+  vitestSuite("integration", "one part with real neighbours"),
+  vitestSuite("e2e", "a whole local cluster with real clients"),
+  { name: "fresh", help: "the README's commands inside a bare Debian root", run: runFresh },
+];
+
+/** Finds a suite, or says which there are. */
+export function suiteOf(name: string): Suite {
+  const found = SUITES.find((suite) => suite.name === name);
+  if (found !== undefined) return found;
+  const names = SUITES.map((suite) => suite.name).join(", ");
+  throw new TriremeError("NotFound", `there is no suite "${name}"; there are ${names}`);
+}
+
+async function runChecks(root: string): Promise<Tally> {
+  const start = performance.now();
+  let passed = 0;
+  for (const { name, command } of CHECKS) {
+    const { code } = await runShown(command, root);
+    process.stdout.write(`${code === 0 ? "ok" : "not ok"} ${name}\n`);
+    if (code === 0) passed += 1;
+  }
+  return { suite: "check", passed, failed: CHECKS.length - passed, skipped: 0, seconds: secondsSince(start) };
+}
+
+function vitestSuite(name: string, help: string): Suite {
+  return {
+    name,
+    help,
+    async run(root, extra) {
+      const start = performance.now();
+      const folder = join(root, ".build", "reports");
+      mkdirSync(folder, { recursive: true });
+      const report = join(folder, `${name}.json`);
+      rmSync(report, { force: true });
+      const vitest = [...bin("vitest/vitest.mjs"), "run", "--project", name];
+      const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+      await runShown([...vitest, ...reporters, ...extra], root);
+      const read = existsSync(report) ? (JSON.parse(readFileSync(report, "utf8")) as VitestReport) : undefined;
+      return tallyReport(name, read, secondsSince(start));
+    },
+  };
+}
+
+async function runFresh(root: string): Promise<Tally> {
+  const start = performance.now();
+  const { code, output } = await runShown(["bash", "test/fresh/fresh.sh"], root);
+  return tallyLines("fresh", output, code, secondsSince(start));
+}
+
+/** Runs a command, shows its output as it comes and answers it. */
+function runShown(command: readonly string[], cwd: string): Promise<{ code: number; output: string }> {
+  const [program = "", ...argv] = command;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, argv, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (data: Buffer) => {
+      process.stdout.write(data);
+      output += data.toString();
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000;
+}
+
+/** Benchmarks that there are: files of test/bench. */
+export function benchmarks(root: string): string[] {
+  const dir = join(root, "test", "bench");
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir).flatMap((file) =>
+    file.endsWith(".ts") && !file.includes(".test.") ? [file.slice(0, -3)] : [],
+  );
+}
+
+/** Runs one benchmark, whose output is JSON lines; answers its exit code. */
+export async function runBenchmark(root: string, name: string): Promise<number> {
+  const { code } = await runShown([process.execPath, `test/bench/${name}.ts`], root);
+  return code;
+}

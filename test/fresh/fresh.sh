@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Goal: the README's commands work on a machine with nothing installed. Method: a bare Debian root of debootstrap's
+# smallest kind, entered as a machine is (own mounts and processes, pivot_root), this clone's files, and the commands as a
+# stranger types them. Prints "ok NAME" or "not ok NAME" for each check.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+CLONE=$(cd "$HERE/../.." && pwd)
+# A name of its own, since kernel-wide things (cgroups, addresses) are shared with other clusters of this machine.
+CLUSTER=fresh
+WORK=$(mktemp -d /tmp/trireme-fresh.XXXXXX)
+ROOT=$WORK/root
+CACHE=$CLONE/.tools/fresh
+CODENAME=$(. /etc/os-release && echo "$VERSION_CODENAME")
+ARCH=$(dpkg --print-architecture)
+
+say() { printf '# %s\n' "$*"; }
+
+inner=
+cleanup() {
+  set +e
+  if [ -n "$inner" ]; then kill -KILL "$inner" 2>/dev/null; wait "$inner" 2>/dev/null; fi
+  # Only what a failed run left: a good one has removed its own.
+  find /sys/fs/cgroup -depth -type d -path "*/trireme/$CLUSTER*" -exec rmdir {} \; 2>/dev/null
+  find /sys/fs/cgroup -depth -type d -name trireme -exec rmdir {} \; 2>/dev/null
+  rm -rf --one-file-system "$WORK"
+}
+trap cleanup EXIT
+
+# The mirror that this machine itself installs from.
+mirror() {
+  cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null |
+    grep -v '^#' | grep -oE 'https?://[^ ]+' | head -n 1
+}
+
+# The bare system is kept as debootstrap made it; what `tri` installs never is.
+archive=$CACHE/$CODENAME-$ARCH.tar
+if [ ! -e "$archive" ]; then
+  started=$SECONDS
+  mkdir -p "$CACHE"
+  debootstrap --variant=minbase "$CODENAME" "$ROOT" "$(mirror)" >"$WORK/debootstrap.log" 2>&1 ||
+    { tail -n 20 "$WORK/debootstrap.log"; echo "not ok a bare Debian $CODENAME can be made"; exit 1; }
+  tar -C "$ROOT" -cf "$archive.new" .
+  mv "$archive.new" "$archive"
+  say "debootstrap took $((SECONDS - started)) s"
+else
+  mkdir -p "$ROOT"
+  tar -C "$ROOT" -xpf "$archive"
+fi
+
+# How this machine reaches the world is this machine's business: its mirror, its resolver, its npm registry.
+for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/resolv.conf /etc/hosts; do
+  if [ -e "$file" ]; then cp --dereference "$file" "$ROOT$file"; fi
+done
+registry=$(npm config get registry 2>/dev/null || true)
+
+mkdir -p "$ROOT/trireme"
+git -C "$CLONE" ls-files -z --cached --others --exclude-standard |
+  (cd "$CLONE" && tar --null --files-from=- --ignore-failed-read -cf - 2>/dev/null) | tar -C "$ROOT/trireme" -xf -
+
+environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "TRIREME_CLUSTER=$CLUSTER")
+if [ -n "$registry" ]; then environment+=("npm_config_registry=$registry"); fi
+
+unshare --mount --pid --fork --kill-child --propagation private \
+  env -i "${environment[@]}" bash "$HERE/enter.sh" "$ROOT" /trireme/test/fresh/commands.sh &
+inner=$!
+code=0
+wait "$inner" || code=$?
+inner=
+exit "$code"
