@@ -4,6 +4,7 @@
  * Callers' duties: branch on the error's `code`; treat `Unknown` as "read, then decide"; put every belief about the
  * state into a transaction's compares; keep watch handlers quick and never let them throw; close what was opened.
  */
+export { createStoreClient } from "./client.ts";
 export { createMemoryStore } from "./memory.ts";
 export {
   type Compare,

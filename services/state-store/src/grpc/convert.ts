@@ -1,5 +1,5 @@
 import { TriremeError } from "@trireme/base";
-import * as mvcc from "@trireme/mvcc";
+import type * as mvcc from "@trireme/mvcc";
 import * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import type * as kv from "@trireme/proto/mvccpb/kv";
 import type { Request } from "../apply/command.ts";

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { type Clock, TriremeError } from "@trireme/base";
+import type { TriremeError } from "@trireme/base";
+import { type Clock } from "@trireme/base";
 import type { Outcome } from "@trireme/mvcc";
 import type { Entry } from "@trireme/raft";
 import { type Origin, counterOf } from "../apply/command.ts";

@@ -1,4 +1,5 @@
-import { type Clock, TriremeError } from "@trireme/base";
+import type { TriremeError } from "@trireme/base";
+import { type Clock } from "@trireme/base";
 import type { Raft, ReadState } from "@trireme/raft";
 import { FAILURE } from "./failures.ts";
 

@@ -1,7 +1,8 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { TriremeError, errorFrom } from "@trireme/base";
-import { MvccStore, SnapshotReader } from "@trireme/mvcc";
+import type { MvccStore } from "@trireme/mvcc";
+import { SnapshotReader } from "@trireme/mvcc";
 import type { SnapshotMeta } from "@trireme/raft";
 import type { Logger } from "@trireme/telemetry";
 import { readSnapshotFile, snapshotName } from "./snapshot-file.ts";
