@@ -69,3 +69,5 @@ export {
 export { type ListenOptions, listen } from "./listen.ts";
 export { type Envelope, type MemoryHub, type Network, createMemoryHub } from "./memory-bus.ts";
 export { type BusTls, NATS_TLS_NAME, type NatsBusOptions, createNatsBus } from "./nats-bus.ts";
+export { type StreamPosition, type StreamVerdict, judgeStreamMessage } from "./stream-position.ts";
+export { type StreamChange, StreamPublisher, type StreamPublisherOptions } from "./stream-publisher.ts";

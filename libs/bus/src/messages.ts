@@ -29,6 +29,13 @@ export interface StreamBookmark {
   readonly seq: number;
   /** Revision of the last event of this stream, or of the relay's starting point. */
   readonly revision: number;
+  /**
+   * How many events of this stream have exactly that revision: a transaction may change several objects at once, so
+   * having seen one event of a revision does not mean having seen them all.
+   */
+  readonly atRevision?: number;
+  /** Every event of this stream up to this revision of the whole store has been published. */
+  readonly through?: number;
 }
 
 /** Everything that travels on `tri.v1.event.>`. */
@@ -41,7 +48,12 @@ export const streamCodec: Codec<StreamMessage> = createCodec<StreamMessage>("str
   if (!isText(m["epoch"], 128) || m["epoch"] === "") return "epoch is a short text";
   if (!isCount(m["seq"])) return "seq is a count";
   if (!isCount(m["revision"])) return "revision is a count";
-  if (m["kind"] === "bookmark") return undefined;
+  if (m["kind"] === "bookmark") {
+    for (const name of ["atRevision", "through"]) {
+      if (m[name] !== undefined && !isCount(m[name])) return `${name} is a count`;
+    }
+    return undefined;
+  }
   if (m["kind"] !== "event") return "kind is event or bookmark";
   if (!EVENT_TYPES.has(m["type"])) return "type is ADDED, MODIFIED or DELETED";
   if (!isText(m["key"], 512) || !m["key"].includes("/")) return "key is <namespace>/<name>";
