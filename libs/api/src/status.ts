@@ -1,5 +1,5 @@
 import { type ErrorCode, TriremeError, errorFrom } from "@trireme/base";
-import type { FieldError } from "./field-error.ts";
+import type { FieldError } from "./validate/field-error.ts";
 import { groupResource, type Resource } from "./resources.ts";
 import type { Status } from "./schema/meta.ts";
 

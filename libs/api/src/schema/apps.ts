@@ -11,7 +11,7 @@ export const RollingUpdateDeployment = apps("RollingUpdateDeployment", {
 export interface RollingUpdateDeployment extends Infer<typeof RollingUpdateDeployment> {}
 
 export const DeploymentStrategy = apps("DeploymentStrategy", {
-  type: str(1),
+  type: str(1).oneOf("Recreate", "RollingUpdate"),
   rollingUpdate: ref(2, RollingUpdateDeployment),
 });
 export interface DeploymentStrategy extends Infer<typeof DeploymentStrategy> {}

@@ -72,7 +72,7 @@ export interface ExecAction extends Infer<typeof ExecAction> {}
 
 export const HTTPHeader = core("HTTPHeader", {
   name: str(1).required(),
-  value: str(2).required(),
+  value: str(2).explicit().required(),
 });
 export interface HTTPHeader extends Infer<typeof HTTPHeader> {}
 
@@ -80,7 +80,7 @@ export const HTTPGetAction = core("HTTPGetAction", {
   path: str(1),
   port: intOrString(2).required(),
   host: str(3),
-  scheme: str(4),
+  scheme: str(4).oneOf("HTTP", "HTTPS"),
   httpHeaders: list(5, HTTPHeader),
 });
 export interface HTTPGetAction extends Infer<typeof HTTPGetAction> {}
@@ -140,14 +140,14 @@ export const ContainerPort = core("ContainerPort", {
   name: str(1),
   hostPort: int32(2),
   containerPort: int32(3).required(),
-  protocol: str(4),
+  protocol: str(4).oneOf("TCP", "UDP", "SCTP"),
   hostIP: str(5),
 });
 export interface ContainerPort extends Infer<typeof ContainerPort> {}
 
 export const ContainerResizePolicy = core("ContainerResizePolicy", {
   resourceName: str(1).required(),
-  restartPolicy: str(2).required(),
+  restartPolicy: str(2).oneOf("NotRequired", "RestartContainer").required(),
 });
 export interface ContainerResizePolicy extends Infer<typeof ContainerResizePolicy> {}
 
@@ -164,7 +164,7 @@ export const ContainerRestartRule = core("ContainerRestartRule", {
 export interface ContainerRestartRule extends Infer<typeof ContainerRestartRule> {}
 
 export const AppArmorProfile = core("AppArmorProfile", {
-  type: str(1).required(),
+  type: str(1).oneOf("Localhost", "RuntimeDefault", "Unconfined").required(),
   localhostProfile: str(2),
 });
 export interface AppArmorProfile extends Infer<typeof AppArmorProfile> {}
@@ -184,7 +184,7 @@ export const SELinuxOptions = core("SELinuxOptions", {
 export interface SELinuxOptions extends Infer<typeof SELinuxOptions> {}
 
 export const SeccompProfile = core("SeccompProfile", {
-  type: str(1).required(),
+  type: str(1).oneOf("Localhost", "RuntimeDefault", "Unconfined").required(),
   localhostProfile: str(2),
 });
 export interface SeccompProfile extends Infer<typeof SeccompProfile> {}
@@ -206,7 +206,7 @@ export const SecurityContext = core("SecurityContext", {
   readOnlyRootFilesystem: bool(6).explicit(),
   allowPrivilegeEscalation: bool(7).explicit(),
   runAsGroup: int64(8).explicit(),
-  procMount: str(9),
+  procMount: str(9).oneOf("Default", "Unmasked"),
   windowsOptions: ref(10, WindowsSecurityContextOptions),
   seccompProfile: ref(11, SeccompProfile),
   appArmorProfile: ref(12, AppArmorProfile),
@@ -224,7 +224,7 @@ export const VolumeMount = core("VolumeMount", {
   readOnly: bool(2),
   mountPath: str(3).required(),
   subPath: str(4),
-  mountPropagation: str(5),
+  mountPropagation: str(5).oneOf("None", "HostToContainer", "Bidirectional"),
   subPathExpr: str(6),
   recursiveReadOnly: str(7),
 });
@@ -244,13 +244,13 @@ export const Container = core("Container", {
   readinessProbe: ref(11, Probe),
   lifecycle: ref(12, Lifecycle),
   terminationMessagePath: str(13),
-  imagePullPolicy: str(14),
+  imagePullPolicy: str(14).oneOf("Always", "IfNotPresent", "Never"),
   securityContext: ref(15, SecurityContext),
   stdin: bool(16),
   stdinOnce: bool(17),
   tty: bool(18),
   envFrom: list(19, EnvFromSource),
-  terminationMessagePolicy: str(20),
+  terminationMessagePolicy: str(20).oneOf("File", "FallbackToLogsOnError"),
   volumeDevices: list(21, VolumeDevice).by("devicePath"),
   startupProbe: ref(22, Probe),
   resizePolicy: list(23, ContainerResizePolicy),
@@ -273,13 +273,13 @@ export const EphemeralContainerCommon = core("EphemeralContainerCommon", {
   readinessProbe: ref(11, Probe),
   lifecycle: ref(12, Lifecycle),
   terminationMessagePath: str(13),
-  imagePullPolicy: str(14),
+  imagePullPolicy: str(14).oneOf("Always", "IfNotPresent", "Never"),
   securityContext: ref(15, SecurityContext),
   stdin: bool(16),
   stdinOnce: bool(17),
   tty: bool(18),
   envFrom: list(19, EnvFromSource),
-  terminationMessagePolicy: str(20),
+  terminationMessagePolicy: str(20).oneOf("File", "FallbackToLogsOnError"),
   volumeDevices: list(21, VolumeDevice).by("devicePath"),
   startupProbe: ref(22, Probe),
   resizePolicy: list(23, ContainerResizePolicy),

@@ -20,7 +20,7 @@ export interface NodeConfigSource extends Infer<typeof NodeConfigSource> {}
 export const Taint = core("Taint", {
   key: str(1).required(),
   value: str(2),
-  effect: str(3).required(),
+  effect: str(3).oneOf("NoSchedule", "PreferNoSchedule", "NoExecute").required(),
   timeAdded: time(4),
 });
 export interface Taint extends Infer<typeof Taint> {}

@@ -81,7 +81,7 @@ export const HostAlias = core("HostAlias", {
 export interface HostAlias extends Infer<typeof HostAlias> {}
 
 export const PodOS = core("PodOS", {
-  name: str(1).required(),
+  name: str(1).oneOf("linux", "windows").required(),
 });
 export interface PodOS extends Infer<typeof PodOS> {}
 
@@ -109,7 +109,7 @@ export interface PodSchedulingGroup extends Infer<typeof PodSchedulingGroup> {}
 
 export const Sysctl = core("Sysctl", {
   name: str(1).required(),
-  value: str(2).required(),
+  value: str(2).explicit().required(),
 });
 export interface Sysctl extends Infer<typeof Sysctl> {}
 
@@ -122,7 +122,7 @@ export const PodSecurityContext = core("PodSecurityContext", {
   runAsGroup: int64(6).explicit(),
   sysctls: list(7, Sysctl),
   windowsOptions: ref(8, WindowsSecurityContextOptions),
-  fsGroupChangePolicy: str(9),
+  fsGroupChangePolicy: str(9).oneOf("OnRootMismatch", "Always"),
   seccompProfile: ref(10, SeccompProfile),
   appArmorProfile: ref(11, AppArmorProfile),
   supplementalGroupsPolicy: str(12),
@@ -132,9 +132,9 @@ export interface PodSecurityContext extends Infer<typeof PodSecurityContext> {}
 
 export const Toleration = core("Toleration", {
   key: str(1),
-  operator: str(2),
+  operator: str(2).oneOf("Exists", "Equal", "Lt", "Gt"),
   value: str(3),
-  effect: str(4),
+  effect: str(4).oneOf("NoSchedule", "PreferNoSchedule", "NoExecute"),
   tolerationSeconds: int64(5).explicit(),
 });
 export interface Toleration extends Infer<typeof Toleration> {}
@@ -142,11 +142,11 @@ export interface Toleration extends Infer<typeof Toleration> {}
 export const TopologySpreadConstraint = core("TopologySpreadConstraint", {
   maxSkew: int32(1).required(),
   topologyKey: str(2).required(),
-  whenUnsatisfiable: str(3).required(),
+  whenUnsatisfiable: str(3).oneOf("DoNotSchedule", "ScheduleAnyway").required(),
   labelSelector: ref(4, LabelSelector),
   minDomains: int32(5).explicit(),
-  nodeAffinityPolicy: str(6),
-  nodeTaintsPolicy: str(7),
+  nodeAffinityPolicy: str(6).oneOf("Honor", "Ignore"),
+  nodeTaintsPolicy: str(7).oneOf("Honor", "Ignore"),
   matchLabelKeys: list(8, "string"),
 });
 export interface TopologySpreadConstraint extends Infer<typeof TopologySpreadConstraint> {}
@@ -154,10 +154,10 @@ export interface TopologySpreadConstraint extends Infer<typeof TopologySpreadCon
 export const PodSpec = core("PodSpec", {
   volumes: list(1, Volume).by("name").retainKeys(),
   containers: list(2, Container).by("name").required(),
-  restartPolicy: str(3),
+  restartPolicy: str(3).oneOf("Always", "OnFailure", "Never"),
   terminationGracePeriodSeconds: int64(4).explicit(),
   activeDeadlineSeconds: int64(5).explicit(),
-  dnsPolicy: str(6),
+  dnsPolicy: str(6).oneOf("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"),
   nodeSelector: map(7, "string").atomic(),
   serviceAccountName: str(8),
   serviceAccount: str(9),
@@ -182,7 +182,7 @@ export const PodSpec = core("PodSpec", {
   readinessGates: list(28, PodReadinessGate),
   runtimeClassName: str(29),
   enableServiceLinks: bool(30).explicit(),
-  preemptionPolicy: str(31),
+  preemptionPolicy: str(31).oneOf("PreemptLowerPriority", "Never"),
   overhead: map(32, "quantity"),
   topologySpreadConstraints: list(33, TopologySpreadConstraint).by("topologyKey", "whenUnsatisfiable"),
   ephemeralContainers: list(34, EphemeralContainer).by("name"),

@@ -4,7 +4,7 @@ const core = packageOf("io.k8s.api.core.v1", "", "v1");
 
 export const NodeSelectorRequirement = core("NodeSelectorRequirement", {
   key: str(1).required(),
-  operator: str(2).required(),
+  operator: str(2).oneOf("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt").required(),
   values: list(3, "string"),
 });
 export interface NodeSelectorRequirement extends Infer<typeof NodeSelectorRequirement> {}

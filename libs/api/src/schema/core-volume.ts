@@ -182,7 +182,9 @@ export interface GlusterfsVolumeSource extends Infer<typeof GlusterfsVolumeSourc
 
 export const HostPathVolumeSource = core("HostPathVolumeSource", {
   path: str(1).required(),
-  type: str(2).explicit(),
+  type: str(2)
+    .explicit()
+    .oneOf("DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"),
 });
 export interface HostPathVolumeSource extends Infer<typeof HostPathVolumeSource> {}
 

@@ -41,7 +41,7 @@ export interface Endpoint extends Infer<typeof Endpoint> {}
 
 export const EndpointPort = discovery.atomic("EndpointPort", {
   name: str(1).explicit(),
-  protocol: str(2),
+  protocol: str(2).oneOf("TCP", "UDP", "SCTP"),
   port: int32(3).explicit(),
   appProtocol: str(4),
 });
@@ -51,6 +51,6 @@ export const EndpointSlice = discovery.kind("EndpointSlice", {
   metadata: ref(1, ObjectMeta).always(),
   endpoints: list(2, Endpoint),
   ports: list(3, EndpointPort),
-  addressType: str(4).required(),
+  addressType: str(4).oneOf("IPv4", "IPv6", "FQDN").required(),
 });
 export interface EndpointSlice extends Infer<typeof EndpointSlice> {}

@@ -26,7 +26,7 @@ export const DeleteOptions = meta.kind("DeleteOptions", {
   gracePeriodSeconds: int64(1).explicit(),
   preconditions: ref(2, Preconditions),
   orphanDependents: bool(3).explicit(),
-  propagationPolicy: str(4),
+  propagationPolicy: str(4).oneOf("Orphan", "Background", "Foreground"),
   dryRun: list(5, "string"),
   ignoreStoreReadErrorWithClusterBreakingPotential: bool(6),
 });
@@ -71,7 +71,7 @@ export interface Condition extends Infer<typeof Condition> {}
 
 export const LabelSelectorRequirement = meta("LabelSelectorRequirement", {
   key: str(1).required(),
-  operator: str(2).required(),
+  operator: str(2).oneOf("In", "NotIn", "Exists", "DoesNotExist").required(),
   values: list(3, "string"),
 });
 export interface LabelSelectorRequirement extends Infer<typeof LabelSelectorRequirement> {}
