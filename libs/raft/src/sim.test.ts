@@ -16,6 +16,7 @@ const PROFILES: readonly (Omit<SimOptions, "seed"> & { readonly name: string })[
     duplicate: 0.1,
     crash: 0.002,
     partition: 0.002,
+    pause: 0.003,
     reconfigure: false,
   },
   {
@@ -26,6 +27,7 @@ const PROFILES: readonly (Omit<SimOptions, "seed"> & { readonly name: string })[
     duplicate: 0.01,
     crash: 0.001,
     partition: 0,
+    pause: 0.003,
     reconfigure: false,
   },
   {
@@ -36,6 +38,7 @@ const PROFILES: readonly (Omit<SimOptions, "seed"> & { readonly name: string })[
     duplicate: 0.2,
     crash: 0.004,
     partition: 0.004,
+    pause: 0.003,
     reconfigure: false,
   },
   {
@@ -46,6 +49,7 @@ const PROFILES: readonly (Omit<SimOptions, "seed"> & { readonly name: string })[
     duplicate: 0.05,
     crash: 0.001,
     partition: 0.001,
+    pause: 0.003,
     reconfigure: true,
   },
 ];
@@ -69,6 +73,6 @@ describe.each(PROFILES)("simulated group: $name", (profile) => {
     expect(total.commits).toBeGreaterThan(20 * SEEDS);
     expect(total.crashes).toBeGreaterThan(0);
     expect(total.reads).toBeGreaterThan(SEEDS);
-    if (profile.reconfigure) expect(total.changes).toBeGreaterThan(SEEDS);
+    if (profile.reconfigure) expect(total.changes).toBeGreaterThan(SEEDS / 3);
   }, 600_000);
 });

@@ -14,6 +14,8 @@ export interface SimOptions {
   readonly duplicate: number;
   readonly crash: number;
   readonly partition: number;
+  /** A member stops in the middle of everything and goes on later, as after SIGSTOP. */
+  readonly pause: number;
   /** Whether membership changes are proposed. */
   readonly reconfigure: boolean;
 }
@@ -90,6 +92,7 @@ export class Sim {
   private readonly nodes = new Map<NodeId, Node>();
   private network: Message[] = [];
   private cut = new Set<string>();
+  private paused: NodeId = 0n;
   /** S1: the leader of each term. */
   private readonly leaders = new Map<number, NodeId>();
   /** S5: the one history that all state machines share; index i holds log index i + 2. */
@@ -146,6 +149,7 @@ export class Sim {
     const all = [...this.nodes.values()];
     for (let i = 0; i < this.options.steps; i++) {
       const node = this.pick(all);
+      if (node.id === this.paused) continue;
       const dice = this.prng.int(0, 99);
       if (dice < 10) node.raft.tick();
       else if (dice < 60) for (let n = 0; n < 3; n++) this.deliver(this.options.drop, this.options.duplicate);
@@ -157,6 +161,8 @@ export class Sim {
       else if (dice < 96 && this.options.reconfigure) this.reconfigure(node);
       if (this.chance(this.options.crash)) this.crash(node);
       if (this.chance(this.options.partition)) this.repartition();
+      // A pause lasts shorter than the time between two of them.
+      if (this.chance(this.options.pause * (this.paused === 0n ? 1 : 3))) this.pauseOrWake(all);
       // A shell may be late with its duties.
       if (dice >= 5) this.drain(node);
       this.checkLeader(node);
@@ -167,6 +173,7 @@ export class Sim {
   /** Faults end; within a bounded number of rounds there is a leader and everybody has applied the same. */
   heal(): void {
     this.cut.clear();
+    this.paused = 0n;
     const all = [...this.nodes.values()];
     let target: number | undefined;
     for (let round = 0; round < 400; round++) {
@@ -208,6 +215,11 @@ export class Sim {
     if (this.network.length === 0) return;
     const at = this.prng.int(0, Math.min(this.network.length - 1, 20));
     const message = this.network[at]!;
+    if (message.to === this.paused) {
+      // What a paused member is sent waits for it, and must not stand in the others' way.
+      this.network.push(...this.network.splice(at, 1));
+      return;
+    }
     if (!this.chance(duplicate)) this.network.splice(at, 1);
     if (this.cut.has(`${message.from}>${message.to}`) || this.chance(drop)) {
       if (message.type === "snap") this.nodes.get(message.from)!.raft.reportSnapshot(message.to, false);
@@ -379,6 +391,19 @@ export class Sim {
     const transition = this.pick(["auto", "jointImplicit"] as const);
     const result = node.raft.proposeConfChange({ transition, operations, context: new Uint8Array(0) });
     if (result.kind === "proposed") this.coverage.changes += 1;
+  }
+
+  /** Prefers leaders: a paused leader that wakes up and believes that it still leads is the dangerous one. */
+  private pauseOrWake(all: readonly Node[]): void {
+    const sleeper = this.nodes.get(this.paused);
+    this.paused = 0n;
+    if (sleeper === undefined) {
+      const leader = all.find((node) => node.raft.status().role === "leader");
+      this.paused = (leader ?? this.pick(all)).id;
+      return;
+    }
+    this.read(sleeper);
+    this.drain(sleeper);
   }
 
   private repartition(): void {
