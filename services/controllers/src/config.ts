@@ -1,8 +1,6 @@
 import { type ConfigOf, flag } from "@trireme/config";
 
-const ignored = { help: "Taken so that one command line serves all parts of a server; not used here." };
-
-/** The controllers' settings; a server gives all its parts the same command line. */
+/** The controllers' settings. */
 export const controllersFlags = {
   name: flag.string({ help: "This server's name: who stands for election." }),
   pkiDir: flag.string({ help: "Folder of certificates, keys and bus credentials." }),
@@ -16,15 +14,6 @@ export const controllersFlags = {
     help: "How long a pod that does not say stays on a node that is not ready or not reachable.",
     default: 5,
   }),
-  address: flag.string({ ...ignored, optional: true }),
-  storeEndpoints: flag.hostPorts({ ...ignored, default: [] }),
-  podCidr: flag.string({ ...ignored, optional: true }),
-  nodePortRange: flag.string({ ...ignored, optional: true }),
-  clusterName: flag.string({ ...ignored, optional: true }),
-  workerDir: flag.string({ ...ignored, optional: true }),
-  restPort: flag.int({ ...ignored, optional: true }),
-  grpcPort: flag.int({ ...ignored, optional: true }),
-  metricsPort: flag.int({ ...ignored, optional: true }),
 };
 
 /** Parsed settings. */

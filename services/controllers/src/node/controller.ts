@@ -14,13 +14,16 @@ const STRANDED_AFTER_MS = 20_000;
 
 /** What the node controller needs beyond the common. */
 export interface NodeControllerOptions {
-  readonly bus: Bus;
+  /** Without a bus nodes are judged by their Leases and status alone. */
+  readonly bus: Bus | undefined;
   readonly leases: Informer<Lease>;
   readonly defaultTolerationSeconds: number;
 }
 
 /** The node controller, and what the app tells it about its office. */
 export interface NodeController extends ReconcilerSpec {
+  /** Listens for signs of life from now on, in office or not; returns a function that stops it. */
+  track(): () => void;
   /** A new office begins: nodes get the full time of silence again. */
   takeOffice(): void;
 }
@@ -35,10 +38,17 @@ export function createNodeController(context: ControllerContext, options: NodeCo
   const strandedSince = new Map<string, number>();
   let officeSince = clock.now();
   let hadMassLoss = false;
+  let recovered: ((key: string) => void) | undefined;
 
-  function watch(enqueue: (key: string) => void): () => void {
+  /** Listens for signs of life all the time, so that a take-over knows who was heard. */
+  function track(): () => void {
     const now = (): number => clock.monotonic();
-    const heartbeats = bus.subscribe(ALL.heartbeats, (payload, subject) => {
+    const heard = (node: string, note: () => void): void => {
+      const wasLost = health.msUntilLost(node, now()) <= 0;
+      note();
+      if (wasLost) recovered?.(`/${node}`);
+    };
+    const heartbeats = bus?.subscribe(ALL.heartbeats, (payload, subject) => {
       const node = nodeOfSubject(subject);
       try {
         if (heartbeatCodec.decode(payload).node !== node) return;
@@ -46,35 +56,41 @@ export function createNodeController(context: ControllerContext, options: NodeCo
         log.debug("heartbeat dropped: it is malformed", { node, err: errorFrom(thrown) });
         return;
       }
-      const wasLost = health.msUntilLost(node, now()) <= 0;
-      health.beat(node, now());
-      if (wasLost) enqueue(`/${node}`);
+      heard(node, () => health.beat(node, now()));
     });
     const stops = [
-      () => heartbeats.unsubscribe(),
-      bus.onStatus((status) => {
+      () => heartbeats?.unsubscribe(),
+      bus?.onStatus((status) => {
         if (status === "disconnected") health.busLost();
       }),
       leases.onChange(({ object }) => {
         if (object.metadata.namespace !== LEASE_NAMESPACE) return;
         const node = object.metadata.name;
-        const wasLost = health.msUntilLost(node, now()) <= 0;
-        health.lease(node, object.spec.renewTime, now());
-        if (wasLost) enqueue(`/${node}`);
+        heard(node, () => health.lease(node, object.spec.renewTime, now()));
       }),
-      caches.nodes.onChange(({ type, key, object }) => {
+      caches.nodes.onChange(({ type, object }) => {
         const { name } = object.metadata;
         if (type === "deleted") health.forget(name);
         else health.status(name, statusTime(object), now());
-        enqueue(key);
       }),
+    ];
+    return () => stops.forEach((stop) => stop?.());
+  }
+
+  function watch(enqueue: (key: string) => void): () => void {
+    recovered = enqueue;
+    const stops = [
+      caches.nodes.onChange(({ key }) => enqueue(key)),
       caches.pods.onChange(({ object, old }) => {
         // New pods on a tainted node, and pods of nodes that do not exist.
         const node = object.spec.nodeName ?? "";
         if (node !== "" && (old?.spec.nodeName ?? "") !== node) enqueue(`/${node}`);
       }),
     ];
-    return () => stops.forEach((stop) => stop());
+    return () => {
+      recovered = undefined;
+      stops.forEach((stop) => stop());
+    };
   }
 
   async function reconcile(key: string): Promise<Outcome | void> {
@@ -193,7 +209,7 @@ export function createNodeController(context: ControllerContext, options: NodeCo
     health.grace(clock.monotonic());
   }
 
-  return { name: "node", workers: 4, watch, reconcile, takeOffice };
+  return { name: "node", workers: 4, track, watch, reconcile, takeOffice };
 }
 
 function taintKey(node: string, taint: Taint): string {

@@ -1,0 +1,176 @@
+import {
+  DEPLOYMENTS,
+  type Deployment,
+  ENDPOINTSLICES,
+  EVENTS,
+  type EndpointSlice,
+  type KubeObject,
+  LEASES,
+  type Lease,
+  NAMESPACES,
+  NODES,
+  type Namespace,
+  type Node,
+  PODS,
+  type Pod,
+  REPLICASETS,
+  RESOURCES,
+  type ReplicaSet,
+  SERVICES,
+  type Service,
+} from "@trireme/api";
+import { ActorSystem } from "@trireme/actor";
+import { type Clock, type Prng, hasCode } from "@trireme/base";
+import type { Bus } from "@trireme/bus";
+import type { ApiClient } from "@trireme/client";
+import {
+  type LeasePort,
+  type Office,
+  caughtUp,
+  createController,
+  createEventRecorder,
+  createInformerFactory,
+  createOffice,
+  decisionPublisher,
+} from "@trireme/controller";
+import type { Logger, Registry } from "@trireme/telemetry";
+import { createClusterDnsController } from "./clusterdns/controller.ts";
+import { type Caches, type ReconcilerSpec, addIndexes } from "./context.ts";
+import { createDeploymentController } from "./deployment/controller.ts";
+import { createEndpointSliceController } from "./endpointslice/controller.ts";
+import { createGarbageCollector } from "./garbage/controller.ts";
+import { createNamespaceController } from "./namespace/controller.ts";
+import { createNodeController } from "./node/controller.ts";
+import { createReplicaSetController } from "./replicaset/controller.ts";
+
+/** What the controllers are made of. */
+export interface ControllersOptions {
+  readonly identity: string;
+  /** The client through which everything is read and written, told where to get its fence. */
+  readonly connect: (fence: () => string | undefined) => ApiClient;
+  /** The election's Leases, through a client without a fence. */
+  readonly leases: LeasePort;
+  readonly bus: Bus | undefined;
+  readonly serviceCidr: string;
+  readonly defaultTolerationSeconds: number;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly log: Logger;
+  readonly registry: Registry;
+}
+
+/** All controllers of one server: warm always, acting while elected. */
+export interface ControllersApp {
+  start(): void;
+  stop(): Promise<void>;
+  readonly office: Pick<Office, "isLeader" | "holder">;
+  /** Resolves when every cache has its first list. */
+  readonly synced: Promise<void>;
+}
+
+/** Puts the controllers together; nothing runs until `start`. */
+export function createControllersApp(options: ControllersOptions): ControllersApp {
+  const { bus, clock, log, registry, identity } = options;
+  const client = options.connect(() => office.fence());
+  const factory = createInformerFactory({ client, ...(bus === undefined ? {} : { bus }), clock, log, registry });
+  const caches: Caches = {
+    pods: factory.informer<Pod>(PODS),
+    replicaSets: factory.informer<ReplicaSet>(REPLICASETS),
+    deployments: factory.informer<Deployment>(DEPLOYMENTS),
+    services: factory.informer<Service>(SERVICES),
+    endpointSlices: factory.informer<EndpointSlice>(ENDPOINTSLICES),
+    nodes: factory.informer<Node>(NODES),
+    namespaces: factory.informer<Namespace>(NAMESPACES),
+  };
+  addIndexes(caches);
+  // Events own nothing and are owned by nothing; everything else takes part in garbage collection.
+  const collected = RESOURCES.filter((resource) => resource !== EVENTS).map((resource) => ({
+    resource,
+    informer: factory.informer<KubeObject>(resource),
+  }));
+
+  const events = createEventRecorder({ client, component: "trireme-controllers", host: identity, clock, log });
+  const context = { client, caches, clock, prng: options.prng, events, log };
+  const nodes = createNodeController(context, {
+    bus,
+    leases: factory.informer<Lease>(LEASES),
+    defaultTolerationSeconds: options.defaultTolerationSeconds,
+  });
+  const specs: readonly ReconcilerSpec[] = [
+    createDeploymentController(context),
+    createReplicaSetController(context),
+    createEndpointSliceController(context),
+    nodes,
+    createGarbageCollector(context, collected),
+    createNamespaceController(context),
+    createClusterDnsController(context, options.serviceCidr),
+  ];
+  const system = new ActorSystem({
+    component: "controllers",
+    clock,
+    log,
+    registry,
+    ...(bus === undefined ? {} : { onDecision: decisionPublisher(bus, "controllers") }),
+  });
+  const synced = factory.synced();
+  const controllers = specs.map(({ name, workers, watch, reconcile }) =>
+    createController({
+      name,
+      workers,
+      sources: [{ synced, follow: watch }],
+      reconcile: (key) => noticingFence(reconcile(key)),
+      system,
+      clock,
+      log,
+      registry,
+    }),
+  );
+
+  async function noticingFence<T>(reconciled: Promise<T>): Promise<T> {
+    try {
+      return await reconciled;
+    } catch (thrown) {
+      if (hasCode(thrown, "Fenced")) office.fenced();
+      throw thrown;
+    }
+  }
+
+  const office = createOffice({
+    name: "controllers",
+    identity,
+    leases: options.leases,
+    catchUp: async (signal) => {
+      await synced;
+      await caughtUp(client, collected, signal, clock);
+    },
+    begin() {
+      nodes.takeOffice();
+      for (const controller of controllers) controller.start();
+    },
+    end() {
+      for (const controller of controllers) void controller.stop();
+    },
+    clock,
+    log,
+    registry,
+  });
+  let untrack: (() => void) | undefined;
+
+  return {
+    office,
+    synced,
+    start() {
+      factory.start();
+      untrack = nodes.track();
+      office.start();
+    },
+    async stop() {
+      await office.stop();
+      await Promise.all(controllers.map((controller) => controller.stop()));
+      untrack?.();
+      events.stop();
+      factory.stop();
+      client.close();
+    },
+  };
+}
