@@ -71,9 +71,9 @@ describe("decodeStrict", () => {
   });
 
   it("turns quantities into strings, drops nulls, checks base64 without quoting it", () => {
-    const container = { name: "c", resources: { limits: { cpu: 1, memory: "64Mi" } }, command: null };
+    const container = { name: "c", resources: { limits: { cpu: 0.5, memory: "1024Mi" } }, command: null };
     const { object } = decodeStrict(PODS, pod({ containers: [container] }));
-    expect(object.spec.containers).toEqual([{ name: "c", resources: { limits: { cpu: "1", memory: "64Mi" } } }]);
+    expect(object.spec.containers).toEqual([{ name: "c", resources: { limits: { cpu: "500m", memory: "1Gi" } } }]);
     expect(
       failure(() => decodeStrict(PODS, pod({ containers: [{ resources: { limits: { cpu: "1x" } } }] }))),
     ).toContain("spec.containers[0].resources.limits.cpu: expected a quantity");

@@ -1,3 +1,4 @@
+import { isQuantity, parseQuantity } from "./quantity.ts";
 import { parseTime } from "./time.ts";
 import type { Scalar } from "./schema/notation.ts";
 
@@ -5,7 +6,6 @@ import type { Scalar } from "./schema/notation.ts";
 export type ScalarResult = { readonly value: unknown } | { readonly problem: string };
 
 const INT32_MAX = 2 ** 31 - 1;
-const QUANTITY = /^[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** Values are quoted in errors up to this length, so that a message stays readable. */
 const QUOTED_LENGTH = 60;
@@ -48,10 +48,12 @@ function readInteger(type: "int32" | "int64", value: unknown, words = `an intege
 }
 
 function readQuantity(value: unknown): ScalarResult {
-  const text = typeof value === "number" ? String(value) : value;
-  if (typeof text !== "string") return expected("a quantity such as 500m or 1Gi", value);
-  const trimmed = text.trim();
-  return QUANTITY.test(trimmed) ? { value: trimmed } : expected("a quantity such as 500m or 1Gi", value);
+  const text = typeof value === "string" ? value.trim() : value;
+  if ((typeof text !== "string" && typeof text !== "number") || !isQuantity(text)) {
+    return expected("a quantity such as 500m or 1Gi", value);
+  }
+  // One text for one amount, as Kubernetes stores it: 0.5 and 500m are the same, and compare so.
+  return { value: parseQuantity(text).toString() };
 }
 
 function readBytes(value: unknown): ScalarResult {
