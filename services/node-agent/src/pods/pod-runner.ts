@@ -21,6 +21,12 @@ import type { NodeIdentity, PodMessage, StepResult } from "./pod-behaviour.ts";
 import { factOf, readContainer } from "./runtime-view.ts";
 import { runPreStop } from "./pre-stop.ts";
 
+/** Events about pods, as `kubectl describe` shows them. */
+export interface PodEvents {
+  normal(pod: Pod, reason: string, message: string): void;
+  warning(pod: Pod, reason: string, message: string): void;
+}
+
 /** What steps are carried out with. */
 export interface PodRunnerOptions {
   readonly cri: Cri;
@@ -40,6 +46,8 @@ export interface PodRunnerOptions {
   readonly gates: { readonly sandboxes: Gate; readonly containers: Gate; readonly teardowns: Gate };
   readonly now: () => number;
   readonly log: Logger;
+  /** Tells people what happened to a pod; best effort. */
+  readonly events?: PodEvents;
   readonly onForgotten: (uid: string) => void;
 }
 
@@ -101,6 +109,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     const sandbox = facts.runtime.sandboxes[0]!;
     const id = step.createdId ?? (await create(pod, container, step, sandbox));
     await options.gates.containers.run(() => cri.startContainer(id));
+    options.events?.normal(pod, "Started", `Started container ${step.name}`);
     return { container: factOf(await cri.containerStatus(id), step.sandboxId) };
   }
 
@@ -135,6 +144,9 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
   ): Promise<void> {
     await Promise.all(
       step.containers.map(async (fact) => {
+        if (facts.pod !== undefined) {
+          options.events?.normal(facts.pod, "Killing", `Stopping container ${fact.name}: ${step.why}`);
+        }
         const spent = facts.pod === undefined ? 0 : await preStop(facts, fact, step.graceSeconds);
         await cri.stopContainer(fact.id, Math.max(0, step.graceSeconds - spent));
         const after = await readContainer(cri, fact.id, fact.sandboxId);
@@ -173,6 +185,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
         return startContainer(pod!, facts, step);
       case "pullImage": {
         const fact = await options.images.ensure(step.image, step.policy, step.failures);
+        if (fact.state === "failed") options.events?.warning(pod!, "Failed", fact.message);
         send({ type: "image", image: step.image, fact, at: now() });
         return undefined;
       }
@@ -211,6 +224,9 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
         const { namespace, name } = facts.runtime;
         const log = { pod: `${namespace}/${name}`, step: step.type, reason, err: error };
         options.log.warn("a pod's step failed", log);
+        if (facts.pod !== undefined && facts.endingSince === 0) {
+          options.events?.warning(facts.pod, eventReason(step), error.message);
+        }
         send({ type: "failed", step, reason, message: error.message, at: now() });
       }
     },
@@ -219,6 +235,11 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
 
 function containerNamed(pod: Pod, name: string): Container {
   return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((container) => container.name === name)!;
+}
+
+function eventReason(step: Step): string {
+  if (step.type === "createSandbox") return "FailedCreatePodSandBox";
+  return step.type === "prepare" ? "FailedMount" : "Failed";
 }
 
 /** Kubernetes' words for what keeps a container waiting. */

@@ -52,8 +52,11 @@ export interface PodSet {
   onForgotten(uid: string): void;
   /** Pods that an actor looks after now. */
   readonly size: number;
-  /** What the runtime was last seen to hold. */
-  runtime(uid: string): RuntimePod | undefined;
+  has(uid: string): boolean;
+  /** Running containers, as last listed. */
+  running(): { readonly pod: RuntimePod; readonly container: ContainerFact }[];
+  /** For the metrics: pods with a sandbox, containers by state. */
+  counts(): { readonly pods: number; readonly containers: Readonly<Record<string, number>> };
   stop(): void;
 }
 
@@ -288,7 +291,20 @@ export function createPodSet(options: PodSetOptions): PodSet {
     get size() {
       return actors.size;
     },
-    runtime: (uid) => view.get(uid),
+    has: (uid) => actors.has(uid),
+    running: () =>
+      [...view.values()].flatMap((pod) =>
+        pod.containers.filter((c) => c.state === "running").map((container) => ({ pod, container })),
+      ),
+    counts() {
+      const containers: Record<string, number> = { created: 0, running: 0, exited: 0, unknown: 0 };
+      let pods = 0;
+      for (const pod of view.values()) {
+        if (pod.sandboxes.some((sandbox) => sandbox.ready)) pods += 1;
+        for (const container of pod.containers) containers[container.state] = (containers[container.state] ?? 0) + 1;
+      }
+      return { pods, containers };
+    },
     stop() {
       stopped = true;
       cancelRelist?.();

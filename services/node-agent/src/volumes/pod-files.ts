@@ -1,4 +1,4 @@
-import type { Pod } from "@trireme/api";
+import type { Node, Pod } from "@trireme/api";
 import { hostnameOf } from "../pods/cri-config.ts";
 
 /** The pod's own /etc/hosts: the node's has entries that mean nothing inside. */
@@ -58,6 +58,18 @@ export function dnsSettings(
     searches: [...new Set([...base.searches, ...(own?.searches ?? [])])],
     options: [...base.options.filter((option) => !named.has(option.split(":")[0])), ...extra],
   };
+}
+
+/** The DNS servers of a node's pods: its own, and another Ready node's for when its own is away. Pure. */
+export function dnsServersFor(own: string, nodes: readonly Node[]): string[] {
+  const others = nodes
+    .filter((node) => node.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True"))
+    .flatMap((node) => node.status?.addresses?.filter((a) => a.type === "InternalIP").map((a) => a.address) ?? [])
+    .filter((address) => address !== own)
+    .toSorted();
+  // The next in order, not the first for all: the load of an absent server spreads.
+  const next = others.find((address) => address > own) ?? others[0];
+  return next === undefined ? [own] : [own, next];
 }
 
 /** Reads the settings of a resolv.conf. */

@@ -1,0 +1,240 @@
+import { readFileSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ActorSystem } from "@trireme/actor";
+import type { Pod } from "@trireme/api";
+import { errorFrom, systemClock } from "@trireme/base";
+import type { Bus, NatsCredentials } from "@trireme/bus";
+import { actorDecisionCodec, actorSubject, createNatsBus } from "@trireme/bus";
+import { createApiClient } from "@trireme/client";
+import { createEventRecorder, createInformerFactory } from "@trireme/controller";
+import { createCri, watchRuntimeEvents } from "@trireme/cri";
+import type { Logger, Registry } from "@trireme/telemetry";
+import type { AgentConfig } from "./config.ts";
+import { informersOf } from "./informers.ts";
+import { createImageStore } from "./images/image-store.ts";
+import { podLogs } from "./logs/pod-logs.ts";
+import type { LiveLog } from "./logs/rotation.ts";
+import { startLogRotation } from "./logs/rotation.ts";
+import { agentMetrics } from "./metrics.ts";
+import { startNetwork } from "./network/network.ts";
+import { startHeartbeat } from "./node/heartbeat.ts";
+import { readHealth, readMachine } from "./node/machine.ts";
+import { createRegistration } from "./node/registration.ts";
+import { logDirectoryName } from "./pods/cri-config.ts";
+import { createGate } from "./pods/gate.ts";
+import { createPodRunner } from "./pods/pod-runner.ts";
+import type { PodSet } from "./pods/pod-set.ts";
+import { createPodSet } from "./pods/pod-set.ts";
+import { readRuntime } from "./pods/runtime-view.ts";
+import { check } from "./probes/checks.ts";
+import { createProber } from "./probes/prober.ts";
+import { serveGrpc } from "./server/grpc-server.ts";
+import { serveHttps } from "./server/https-server.ts";
+import { readTls } from "./server/tls.ts";
+import { apiStatusSink } from "./status/status-writer.ts";
+import { apiConfigSource } from "./volumes/config-source.ts";
+import { dnsServersFor, parseResolvConf } from "./volumes/pod-files.ts";
+import { createVolumes } from "./volumes/volumes.ts";
+
+/** A running agent. */
+export interface Agent {
+  /** Ends the agent; pods and traffic rules stay as they are. */
+  stop(): Promise<void>;
+}
+
+/** Containers in the making at once, and pods that end at once: measured, more is slower on few cores. */
+const PARALLEL_WORK = 8;
+
+/** Starts the agent of one node: servers first, then what runs pods, then what carries traffic. */
+export async function startAgent(config: AgentConfig, log: Logger, registry: Registry): Promise<Agent> {
+  const clock = systemClock;
+  const node = { name: config.name, address: config.address };
+  const tls = readTls(config.pkiDir, "node");
+  const stops: (() => unknown)[] = [];
+  let pods: PodSet | undefined;
+  let ready = false;
+  const metrics = agentMetrics(registry, config.name, () => pods?.counts() ?? { pods: 0, containers: {} });
+  stops.push(
+    await serveHttps({
+      address: config.address,
+      port: config.httpsPort,
+      tls,
+      registry,
+      healthy: () => ready,
+    }),
+  );
+  const logRoot = join(config.dir, "pods");
+  await mkdir(logRoot, { recursive: true });
+
+  const cri = createCri({ socket: config.criSocket, observe: metrics.runtimeOperation });
+  const client = createApiClient({ servers: config.apiServers, ...tls, userAgent: "node-agent/0.1.0", log, registry });
+  const bus = createNatsBus({
+    servers: config.natsUrls,
+    tls: () => readTls(config.pkiDir, "node"),
+    credentials: () =>
+      JSON.parse(readFileSync(join(config.pkiDir, "nats-creds", "node.json"), "utf8")) as NatsCredentials,
+    name: `node-agent ${config.name}`,
+    log,
+    registry,
+  });
+  stops.push(
+    () => cri.close(),
+    () => client.close(),
+    () => bus.close(),
+  );
+  const factory = createInformerFactory({ client, bus, clock, log, registry });
+  stops.push(() => factory.stop());
+  const informers = informersOf(factory, config.name);
+
+  const machine = await readMachine(config.name, config.address, config.dir, cri);
+  const hostDns = parseResolvConf(await readFile("/etc/resolv.conf", "utf8").catch(() => ""));
+  const events = createEventRecorder({ client, component: "kubelet", host: config.name, clock, log });
+  stops.push(() => events.stop());
+  const source = apiConfigSource(client);
+  const sink = apiStatusSink({
+    client,
+    lookup: (namespace, name) => informers.pods.get(namespace, name),
+    clock,
+    log,
+  });
+  const volumes = createVolumes(join(config.dir, "volumes"), source);
+  const runner = createPodRunner({
+    cri,
+    images: createImageStore(cri, clock.now),
+    volumes,
+    config: source,
+    sink,
+    node,
+    logRoot,
+    cgroupParent: config.cgroupParent,
+    clusterDomain: config.clusterDnsDomain,
+    dnsServers: () => dnsServersFor(config.address, informers.nodes.list()),
+    hostDns,
+    allocatable: { cpuMilli: machine.cpus * 1000, memoryBytes: machine.memoryBytes },
+    gates: {
+      sandboxes: createGate(config.parallelStarts),
+      containers: createGate(PARALLEL_WORK),
+      teardowns: createGate(PARALLEL_WORK),
+    },
+    now: clock.now,
+    log,
+    events,
+    onForgotten: (uid) => pods?.onForgotten(uid),
+  });
+  const prober = createProber({
+    clock,
+    check: (probe, where) => check(probe, { cri, ...where }),
+    onFact: (uid, id, fact) => pods?.onProbe(uid, id, fact),
+    onFailure: (pod, container, kind, message) =>
+      events.warning(pod, "Unhealthy", `${kind} probe of container ${container} failed: ${message}`),
+  });
+  const actors = new ActorSystem({
+    component: "node-agent",
+    clock,
+    log,
+    registry,
+    onDecision: (decision) => publishDecision(bus, decision),
+  });
+  const set = createPodSet({
+    node,
+    source: informers.pods,
+    sink,
+    cri,
+    runner,
+    prober,
+    actors,
+    clock,
+    log,
+    onRelist: metrics.relist,
+  });
+  pods = set;
+  stops.push(() => set.stop());
+
+  const network = startNetwork({ config, informers, clock, log, onSync: metrics.proxySync });
+  stops.push(() => network.stop());
+  const registration = createRegistration({
+    client,
+    machine,
+    health: () => readHealth(config.dir, cri),
+    busConnected: () => bus.status() === "connected",
+    seen: () => informers.nodes.get("", config.name),
+    onNode: (seen) => network.onNode(seen),
+    clock,
+    log,
+  });
+  stops.push(() => registration.stop());
+  informers.nodes.onChange(({ object }) => {
+    if (object.metadata.name === config.name) registration.poke();
+  });
+
+  factory.start();
+  stops.push(
+    await serveGrpc({
+      address: config.address,
+      port: config.grpcPort,
+      tls,
+      logs: podLogs({
+        logRoot,
+        pod: (namespace, name) => informers.pods.get(namespace, name),
+        containers: async (uid) => (await readRuntime(cri, () => undefined, uid)).get(uid)?.containers ?? [],
+        now: clock.now,
+      }),
+    }),
+    startLogRotation({ cri, logs: () => liveLogs(logRoot, set), clock, log }),
+  );
+  const running = set.start().then(() => removeLeftovers(volumes, set, informers.pods.list(), log));
+  running.catch((error: unknown) => log.error("the pods could not be started", { err: error }));
+  stops.push(
+    watchRuntimeEvents({ socket: config.criSocket, onEvent: (event) => set.onEvent(event), onGap: () => set.relist() }),
+  );
+  void registration.start().then((registered) => {
+    stops.push(startHeartbeat(bus, config.name, clock));
+    ready = true;
+    log.info("agent ready", { node: registered.metadata.name, pods: set.size });
+  });
+  return {
+    async stop() {
+      for (const stop of stops.toReversed()) {
+        try {
+          await stop();
+        } catch (error) {
+          log.warn("a part did not stop cleanly", { err: errorFrom(error) });
+        }
+      }
+    },
+  };
+}
+
+function liveLogs(logRoot: string, set: PodSet): LiveLog[] {
+  return set.running().map(({ pod, container }) => ({
+    containerId: container.id,
+    path: join(logRoot, logDirectoryName(pod.namespace, pod.name, pod.uid), container.name, `${container.attempt}.log`),
+  }));
+}
+
+/** Directories of pods that ended while no agent ran. */
+async function removeLeftovers(
+  volumes: ReturnType<typeof createVolumes>,
+  set: PodSet,
+  desired: readonly Pod[],
+  log: Logger,
+): Promise<void> {
+  const known = new Set(desired.map((pod) => pod.metadata.uid));
+  for (const uid of await volumes.uids()) {
+    if (known.has(uid) || set.has(uid)) continue;
+    await volumes.remove(uid).catch((error: unknown) => log.warn("a volume could not be removed", { uid, err: error }));
+  }
+}
+
+type Decision = Parameters<NonNullable<ConstructorParameters<typeof ActorSystem>[0]["onDecision"]>>[0];
+
+/** A reason on the bus is a sentence, not a stack. */
+const MAX_REASON = 1024;
+
+function publishDecision(bus: Bus, decision: Decision): void {
+  const { actor, behaviour, directive, restarts } = decision;
+  const reason = errorFrom(decision.error).message.slice(0, MAX_REASON);
+  const message = { v: 1, component: "node-agent", actor, behaviour, decision: directive, restarts, reason } as const;
+  bus.publish(actorSubject("node-agent"), actorDecisionCodec.encode(message));
+}
