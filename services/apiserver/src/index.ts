@@ -1,7 +1,9 @@
 /**
  * The front door: Kubernetes REST, `trireme.api.v1` gRPC, watch cache, event relay. See DESIGN.md.
  *
- * Callers' duties: `createApiserver(config, deps)`, `start()`, and at the end `stop()` before closing store and bus.
+ * Callers' duties: either `connectApiserver(config, log)`, which opens store and bus by itself, or
+ * `createApiserver(config, deps)` with both given; `start()`, and at the end `stop()`.
  */
 export { type Apiserver, type ApiserverDeps, createApiserver } from "./app.ts";
 export { type ApiserverConfig, apiserverFlags } from "./config.ts";
+export { type ConnectedApiserver, connectApiserver } from "./connections.ts";

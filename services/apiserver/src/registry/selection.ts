@@ -4,7 +4,6 @@ import {
   type KubeObject,
   type LabelRequirement,
   type Resource,
-  apiVersionOf,
   fieldsMatch,
   parseFieldSelector,
   parseLabelSelector,
@@ -79,12 +78,9 @@ export function selectionOf(
   const getters: Readonly<Record<string, Getter>> = { ...META, ...FIELDS[resource.resource] };
   for (const { field } of fields) {
     if (getters[field] !== undefined) continue;
+    // kubectl puts its own sentence with the whole selector before this one.
     const known = Object.keys(getters).toSorted().join(", ");
-    throw new TriremeError(
-      "BadRequest",
-      `Unable to find "${apiVersionOf(resource)}, Resource=${resource.resource}" that match label selector "${labelSelector ?? ""}", ` +
-        `field selector "${fieldSelector}": "${field}" is not a known field selector: use one of ${known}`,
-    );
+    throw new TriremeError("BadRequest", `field label not supported: ${field}; supported are: ${known}`);
   }
   const name = fields.find((one) => one.field === "metadata.name" && one.op === "=")?.value;
   return {

@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Bus, type NatsCredentials, createNatsBus } from "@trireme/bus";
+import { type StoreClient, createStoreClient } from "@trireme/store-client";
+import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
+import { createApiserver } from "./app.ts";
+import type { ApiserverConfig } from "./config.ts";
+
+/** An apiserver with its own connections to store and bus. */
+export interface ConnectedApiserver {
+  start(): Promise<void>;
+  /** Stops the apiserver, then closes its connections. */
+  stop(): Promise<void>;
+}
+
+/** Puts an apiserver together from its settings: certificates and credentials come from the PKI folder. */
+export async function connectApiserver(config: ApiserverConfig, log: Logger): Promise<ConnectedApiserver> {
+  const metrics = createRegistry();
+  const store = connectStore(config);
+  const bus = connectBus(config, log, metrics);
+  const deps = { store, log, metrics, ...(bus === undefined ? {} : { bus }) };
+  const apiserver = await createApiserver(config, deps);
+  return {
+    start: () => apiserver.start(),
+    async stop() {
+      await apiserver.stop();
+      await bus?.close();
+      await store.close();
+    },
+  };
+}
+
+function connectStore(config: ApiserverConfig): StoreClient {
+  const [ca, cert, key] = ["store-ca.crt", "store-apiserver.crt", "store-apiserver.key"].map((file) =>
+    readFileSync(join(config.pkiDir, file)),
+  );
+  return createStoreClient({ endpoints: config.storeEndpoints, ca: ca!, cert: cert!, key: key! });
+}
+
+function connectBus(config: ApiserverConfig, log: Logger, registry: Registry): Bus | undefined {
+  if (config.natsUrls.length === 0) return undefined;
+  const text = (file: string): string => readFileSync(join(config.pkiDir, file), "utf8");
+  return createNatsBus({
+    servers: config.natsUrls,
+    tls: () => ({ ca: text("ca.crt"), cert: text("nats.crt"), key: text("nats.key") }),
+    credentials: () => JSON.parse(text("nats-creds/relay.json")) as NatsCredentials,
+    name: `relay:${config.name}`,
+    log,
+    registry,
+  });
+}

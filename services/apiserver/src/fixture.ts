@@ -1,0 +1,86 @@
+/** An apiserver without doors, over a store in memory: what the tests here stand on. */
+import { type Clock, systemClock } from "@trireme/base";
+import { type KubeObject, RESOURCES, type Resource, resourceForKind } from "@trireme/api";
+import { type StoreClient, createMemoryStore } from "@trireme/store-client";
+import { silentLogger } from "@trireme/telemetry";
+import { bootstrap } from "./bootstrap.ts";
+import { RequestPipeline } from "./pipeline/pipeline.ts";
+import { PodLogs } from "./pipeline/pod-logs.ts";
+import type { Caller } from "./pipeline/request.ts";
+import { Bindings } from "./registry/binding.ts";
+import { parseBlock } from "./registry/ipv4.ts";
+import { Lists } from "./registry/lists.ts";
+import { ObjectStore } from "./registry/object-store.ts";
+import { Registry } from "./registry/registry.ts";
+import { ConsistentReads } from "./storage/consistent-reads.ts";
+import { WatchCache } from "./storage/watch-cache.ts";
+
+/** An administrator. */
+export const ADMIN: Caller = { user: { name: "admin", groups: ["system:masters"] }, userAgent: "test/1" };
+
+/** A caller by name and groups. */
+export function callerNamed(name: string, ...groups: string[]): Caller {
+  return { user: { name, groups: [...groups, "system:authenticated"] }, userAgent: "test/1" };
+}
+
+/** The parts that tests reach for. */
+export interface Fixture {
+  readonly store: StoreClient;
+  readonly cache: WatchCache;
+  readonly pipeline: RequestPipeline;
+  /** Creates an object, its resource and namespace taken from itself. */
+  create(object: KubeObject, caller?: Caller): Promise<KubeObject>;
+  stop(): Promise<void>;
+}
+
+/** Starts a pipeline; several may share one store, as servers do. */
+export async function startPipeline(store = createMemoryStore(), clock: Clock = systemClock): Promise<Fixture> {
+  const log = silentLogger;
+  const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
+  const reads = new ConsistentReads(store, cache);
+  const objects = new ObjectStore(store, cache);
+  const ranges = {
+    services: parseBlock("10.96.0.0/16"),
+    pods: parseBlock("10.244.0.0/16"),
+    nodePorts: { from: 30_000, to: 32_767 },
+    claims: cache.claims.bind(cache),
+  };
+  const pipeline = new RequestPipeline({
+    cache,
+    reads,
+    lists: new Lists(store, cache, reads),
+    objects,
+    registry: new Registry(objects, ranges, clock),
+    bindings: new Bindings(objects, store, clock),
+    logs: new PodLogs(objects, "/nonexistent"),
+    clock,
+  });
+  await cache.start();
+  const signal = new AbortController().signal;
+  await bootstrap({ pipeline, serviceCidr: "10.96.0.0/16", apiServers: ["10.0.0.1:6443"], log, signal });
+  return {
+    store,
+    cache,
+    pipeline,
+    async create(object, caller = ADMIN) {
+      const resource = resourceForKind(object.apiVersion!, object.kind!) as Resource;
+      const namespace = resource.namespaced ? (object.metadata.namespace ?? "default") : undefined;
+      return (await pipeline.create(caller, { resource, namespace }, object, { fieldValidation: "Strict" })).object;
+    },
+    async stop() {
+      cache.stop();
+      await store.close();
+    },
+  };
+}
+
+/** A pod that passes validation. */
+export function podNamed(name: string, extra: { nodeName?: string; labels?: Record<string, string> } = {}): KubeObject {
+  const { nodeName, labels } = extra;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, ...(labels === undefined ? {} : { labels }) },
+    spec: { containers: [{ name: "c", image: "x:1" }], ...(nodeName === undefined ? {} : { nodeName }) },
+  } as KubeObject;
+}

@@ -1,0 +1,49 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { connectApiserver } from "@trireme/apiserver";
+import { systemClock } from "@trireme/base";
+import type { Logger } from "@trireme/telemetry";
+import type { ControlConfig } from "./config.ts";
+import { SupervisedWorker, type WorkerSpec } from "./worker.ts";
+
+/** The programs that run beside the apiserver, each on a thread of its own. */
+const WORKERS = ["scheduler", "controllers"];
+
+/** A server's control plane. */
+export interface Control {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Puts the control plane of one server together: the apiserver here, the workers on their threads. */
+export async function createControl(config: ControlConfig, log: Logger): Promise<Control> {
+  const apiserver = await connectApiserver(config, log.child({ part: "apiserver" }));
+  const workers = WORKERS.map((name) => new SupervisedWorker(workerSpec(name, config), systemClock, log));
+  return {
+    async start() {
+      // The workers find their way to an apiserver themselves, and to another server's while ours is not ready.
+      for (const worker of workers) worker.start();
+      await apiserver.start();
+    },
+    async stop() {
+      // Workers first: they release their elections through an apiserver, best through ours.
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await apiserver.stop();
+    },
+  };
+}
+
+/** What a worker runs and with which flags. */
+export function workerSpec(name: string, config: ControlConfig): WorkerSpec {
+  const program =
+    config.workerDir === undefined
+      ? new URL(`../../${name}/src/main.ts`, import.meta.url).href
+      : pathToFileURL(join(config.workerDir, `${name}.mjs`)).href;
+  const argv = [
+    `--name=${config.name}`,
+    `--pki-dir=${config.pkiDir}`,
+    `--api-servers=${config.apiServers.join(",")}`,
+    ...(config.natsUrls.length === 0 ? [] : [`--nats-urls=${config.natsUrls.join(",")}`]),
+  ];
+  return { name, program, argv };
+}
