@@ -44,6 +44,7 @@ export function workerSpec(name: string, config: ControlConfig): WorkerSpec {
     `--pki-dir=${config.pkiDir}`,
     `--api-servers=${config.apiServers.join(",")}`,
     ...(config.natsUrls.length === 0 ? [] : [`--nats-urls=${config.natsUrls.join(",")}`]),
+    ...(name === "controllers" ? [`--service-cidr=${config.serviceCidr}`] : []),
   ];
   return { name, program, argv };
 }

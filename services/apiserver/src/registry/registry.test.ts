@@ -314,10 +314,14 @@ describe("fences", () => {
     await fixture.create(podNamed("c"));
     const wanted = (pod: string) => [{ namespace: "default", pod, uid: "", node: "node1" }];
     await patch(leaseAt, { spec: { renewTime: "2026-01-01T00:00:01.000000Z" } });
-    expect(await fixture.pipeline.bindAll(fenced(first), wanted("a"))).toMatchObject([{ revision: expect.any(Number) }]);
+    expect(await fixture.pipeline.bindAll(fenced(first), wanted("a"))).toMatchObject([
+      { revision: expect.any(Number) },
+    ]);
     const taken = Number((await patch(leaseAt, spec("server2"))).object.metadata.resourceVersion);
     await expect(fixture.pipeline.bindAll(fenced(first), wanted("b"))).rejects.toMatchObject({ code: "Fenced" });
-    expect(await fixture.pipeline.bindAll(fenced(taken), wanted("b"))).toMatchObject([{ revision: expect.any(Number) }]);
+    expect(await fixture.pipeline.bindAll(fenced(taken), wanted("b"))).toMatchObject([
+      { revision: expect.any(Number) },
+    ]);
     // The same holder after a restart: another term.
     await patch(leaseAt, spec("server2", "2026-01-01T00:01:00.000000Z"));
     await expect(fixture.pipeline.bindAll(fenced(taken), wanted("c"))).rejects.toMatchObject({ code: "Fenced" });

@@ -85,7 +85,11 @@ describe("a watch", () => {
 
   it("streams a list and marks its end", async () => {
     await fixture.create(podNamed("a"));
-    const session = await watch({ sendInitialEvents: true, resourceVersionMatch: "NotOlderThan", allowBookmarks: true });
+    const session = await watch({
+      sendInitialEvents: true,
+      resourceVersionMatch: "NotOlderThan",
+      allowBookmarks: true,
+    });
     await fixture.create(podNamed("b"));
     expect(told(await take(session, 3))).toEqual(["ADDED a", "END", "ADDED b"]);
   });
