@@ -22,7 +22,7 @@ export function dnsService(serviceCidr: string): Service {
     metadata: {
       name: DNS_SERVICE,
       namespace: DNS_NAMESPACE,
-      labels: { "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "Trireme DNS" },
+      labels: { "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "TriremeDNS" },
     },
     spec: {
       clusterIP: tenthAddress(serviceCidr),
