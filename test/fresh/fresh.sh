@@ -48,7 +48,7 @@ else
   tar -C "$ROOT" -xpf "$archive"
 fi
 
-# How this machine reaches the world is this machine's business: its mirror, its resolver, its npm registry.
+# How this machine reaches the world is its own business: its mirror, its resolver, its npm registry.
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/resolv.conf /etc/hosts; do
   if [ -e "$file" ]; then cp --dereference "$file" "$ROOT$file"; fi
 done
@@ -60,6 +60,11 @@ git -C "$CLONE" ls-files -z --cached --others --exclude-standard |
 
 environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "TRIREME_CLUSTER=$CLUSTER")
 if [ -n "$registry" ]; then environment+=("npm_config_registry=$registry"); fi
+# Also its certificate authorities, where it trusts more than the usual ones.
+if [ -e "${NODE_EXTRA_CA_CERTS:-}" ]; then
+  cp --dereference "$NODE_EXTRA_CA_CERTS" "$ROOT/root/extra-ca.crt"
+  environment+=("NODE_EXTRA_CA_CERTS=/root/extra-ca.crt")
+fi
 
 unshare --mount --pid --fork --kill-child --propagation private \
   env -i "${environment[@]}" bash "$HERE/enter.sh" "$ROOT" /trireme/test/fresh/commands.sh &

@@ -94,14 +94,14 @@ export async function issue(request: CertRequest): Promise<KeyPair> {
     }));
     extensions.push(new x509.SubjectAlternativeNameExtension(names));
   }
-  const keys = await generateKeys();
+  const [keys, signer] = await Promise.all([generateKeys(), signerOf(x509, request.ca)]);
   const organisations = request.o === undefined ? [] : typeof request.o === "string" ? [request.o] : request.o;
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: distinguishedName(x509, request.cn, organisations),
-    issuer: new x509.X509Certificate(request.ca.cert).subjectName,
+    issuer: signer.issuer,
     publicKey: keys.publicKey,
-    signingKey: await signingKey(request.ca),
+    signingKey: signer.key,
     signingAlgorithm: SIGNING,
     ...validity(request.days ?? LEAF_DAYS),
     extensions,
@@ -127,9 +127,27 @@ async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(EC_P256, true, ["sign", "verify"]);
 }
 
-async function signingKey(ca: Ca): Promise<webcrypto.CryptoKey> {
+/** A CA made ready for signing: reading its PEM takes as long as a signature. */
+interface Signer {
+  readonly issuer: x509.Name;
+  readonly key: webcrypto.CryptoKey;
+}
+
+const signers = new WeakMap<Ca, Promise<Signer>>();
+
+function signerOf(library: typeof x509, ca: Ca): Promise<Signer> {
+  let signer = signers.get(ca);
+  if (signer === undefined) {
+    signer = readSigner(library, ca);
+    signers.set(ca, signer);
+  }
+  return signer;
+}
+
+async function readSigner(library: typeof x509, ca: Ca): Promise<Signer> {
   const der = createPrivateKey(ca.key).export({ type: "pkcs8", format: "der" });
-  return webcrypto.subtle.importKey("pkcs8", der, EC_P256, false, ["sign"]);
+  const key = await webcrypto.subtle.importKey("pkcs8", der, EC_P256, false, ["sign"]);
+  return { issuer: new library.X509Certificate(ca.cert).subjectName, key };
 }
 
 async function privatePem(key: webcrypto.CryptoKey): Promise<string> {

@@ -38,7 +38,9 @@ async function memberStatus(plan: ClusterPlan, host: HostPlan): Promise<MemberSt
   ]);
   const read = (file: string): Buffer => readFileSync(`${plan.dir}/pki/${file}`);
   const tls = credentials.createSsl(read("store-ca.crt"), read("operator.key"), read("operator.crt"));
-  const client = new MaintenanceClient(`${host.address}:${PORTS.storeClient}`, tls);
+  // By address there is no server name to send in TLS; every store's certificate carries this one.
+  const options = { "grpc.ssl_target_name_override": "localhost" };
+  const client = new MaintenanceClient(`${host.address}:${PORTS.storeClient}`, tls, options);
   try {
     return await new Promise((resolve) => {
       client.status({}, new Metadata(), { deadline: Date.now() + ANSWER_WITHIN_MS }, (error, status) => {
