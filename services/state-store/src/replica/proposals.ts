@@ -2,14 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { TriremeError } from "@trireme/base";
 import { type Clock } from "@trireme/base";
 import type { Outcome } from "@trireme/mvcc";
-import type { Entry } from "@trireme/raft";
+import type { Entry, NodeId } from "@trireme/raft";
 import { type Origin, counterOf } from "../apply/command.ts";
 import { FAILURE } from "./failures.ts";
 
 /** Requests of clients that wait for their entry; more is back-pressure, as etcd's "too many requests". */
 const MAX_PENDING_PROPOSALS = 10_000;
 
-/** After a change of leader, what the old one had been given is applied within this time or most likely never. */
+/** After a change of leader, what the old one had been given shows within this time or most likely never. */
 const OLD_LEADER_GRACE_MS = 1000;
 
 interface Pending {
@@ -22,6 +22,8 @@ interface Pending {
   proposed: boolean;
   /** Where this leader put it; another term there means that it did not happen. */
   place: { readonly index: number; readonly term: number } | undefined;
+  /** The leader it was sent to, when that is another member. */
+  forwardedTo: NodeId | undefined;
 }
 
 /** Requests on their way through the log, answered when their entry is applied here. */
@@ -46,18 +48,34 @@ export class Proposals {
     const counter = ++this.counter;
     const outcome = new Promise<Outcome>((resolve, reject) => {
       const deadline = this.clock.monotonic() + timeoutMs;
-      this.pending.set(counter, { resolve, reject, deadline, lostAt: Infinity, proposed: false, place: undefined });
+      this.pending.set(counter, {
+        resolve,
+        reject,
+        deadline,
+        lostAt: Infinity,
+        proposed: false,
+        place: undefined,
+        forwardedTo: undefined,
+      });
     });
     return { origin: { life: this.life, counter }, outcome };
   }
 
-  /** The core took the request: into its own log at `place`, or forwarded to the leader. */
-  proposed(counter: number, place: { readonly index: number; readonly term: number } | undefined): void {
+  /** The core put the request into its own log. */
+  proposed(counter: number, place: { readonly index: number; readonly term: number }): void {
     const pending = this.pending.get(counter);
     if (pending === undefined) return;
     pending.proposed = true;
     pending.place = place;
-    if (place !== undefined) this.places.set(place.index, counter);
+    this.places.set(place.index, counter);
+  }
+
+  /** The core sent the request to the leader. */
+  forwarded(counter: number, leader: NodeId): void {
+    const pending = this.pending.get(counter);
+    if (pending === undefined) return;
+    pending.proposed = true;
+    pending.forwardedTo = leader;
   }
 
   /** Whether the request still waits for an answer. */
@@ -81,8 +99,11 @@ export class Proposals {
     if (counter !== undefined) this.take(counter)?.resolve(outcome);
   }
 
-  /** A snapshot jumped over entries: what waited may have happened in them. */
-  skipped(): void {
+  /**
+   * Nobody will say what became of what was proposed: a snapshot jumped over entries, or there has been no leader for
+   * long.
+   */
+  giveUp(): void {
     for (const [counter, pending] of this.pending) {
       if (pending.proposed) this.take(counter)?.reject(FAILURE.timeout());
     }
@@ -93,6 +114,17 @@ export class Proposals {
     const lostAt = this.clock.monotonic() + OLD_LEADER_GRACE_MS;
     for (const pending of this.pending.values())
       if (pending.proposed) pending.lostAt = Math.min(pending.lostAt, lostAt);
+  }
+
+  /**
+   * The first entry of `leader`'s term is applied: what an earlier leader had been given is in the log before it, and
+   * answered, or lost. Not certainly lost, since that member may lead again and find the message then.
+   */
+  termBegan(leader: NodeId): void {
+    for (const [counter, pending] of this.pending) {
+      const elsewhere = pending.forwardedTo !== undefined && pending.forwardedTo !== leader;
+      if (elsewhere) this.take(counter)?.reject(FAILURE.leaderLost());
+    }
   }
 
   /** Gives up on what has waited too long. */

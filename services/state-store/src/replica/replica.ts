@@ -30,6 +30,9 @@ const REQUEST_TIMEOUT_MS = 7000;
 /** A request waits this many election timeouts for a leader: long enough for an ordinary election, then it fails. */
 const NO_LEADER_ELECTIONS = 3;
 
+/** Without a leader for this many election timeouts, what was proposed before is given up as of unknown outcome. */
+const LEADERLESS_ELECTIONS = 2;
+
 /** etcd's bound on one request; keeps one entry's work and memory small. */
 const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 
@@ -78,6 +81,7 @@ export class Replica implements PeerHandler {
   private trimming = false;
   private timer: NodeJS.Timeout | undefined;
   private leader: NodeId = NONE;
+  private leaderLostAt: number;
   private term: number;
   private stopped = false;
   /** State machines of snapshots that have arrived, until the core says to install them. */
@@ -90,6 +94,7 @@ export class Replica implements PeerHandler {
     this.hub = options.hub;
     this.wal = options.wal;
     this.term = options.raft.status().term;
+    this.leaderLostAt = options.clock.monotonic();
     this.proposals = new Proposals(options.clock);
     this.reads = new Reads(options.raft, options.clock);
     const schedule = (): void => this.schedule();
@@ -223,7 +228,7 @@ export class Replica implements PeerHandler {
         this.proposals.proposed(held.counter, { index: result.index, term: result.term });
         break;
       case "forwarded":
-        this.proposals.proposed(held.counter, undefined);
+        this.proposals.forwarded(held.counter, result.leader);
         break;
       case "refused":
         if (result.reason === "tooManyUncommitted") this.proposals.refuse(held.counter, FAILURE.tooManyRequests());
@@ -249,6 +254,8 @@ export class Replica implements PeerHandler {
     this.raft.tick();
     this.reads.tick(this.leader !== NONE);
     this.proposals.expire();
+    const leaderless = this.options.clock.monotonic() - this.leaderLostAt;
+    if (this.leader === NONE && leaderless > LEADERLESS_ELECTIONS * this.options.electionMs) this.proposals.giveUp();
     this.offerHeld();
     this.trim();
     this.schedule();
@@ -309,7 +316,7 @@ export class Replica implements PeerHandler {
     this.arrived.clear();
     this.store.replaceWith(store);
     this.hub.publish();
-    this.proposals.skipped();
+    this.proposals.giveUp();
     this.snapshotter.installed(meta);
     this.options.log.info("snapshot installed", { index: meta.index, term: meta.term, revision: this.store.revision });
   }
@@ -319,6 +326,7 @@ export class Replica implements PeerHandler {
       const command = entry.type === "normal" ? decodeCommand(entry.data) : undefined;
       const outcome = this.store.apply(entry.index, command);
       this.proposals.applied(entry, command === undefined ? undefined : outcome);
+      if (entry.type === "empty") this.proposals.termBegan(this.leader);
     }
     this.hub.publish();
     this.raft.applied(entries.at(-1)!.index);
@@ -340,6 +348,7 @@ export class Replica implements PeerHandler {
     this.leader = leader;
     const { log, metrics } = this.options;
     if (leader === NONE) {
+      this.leaderLostAt = this.options.clock.monotonic();
       log.warn("no leader", { term: this.raft.status().term });
       return;
     }

@@ -1,8 +1,8 @@
-import { open, readFile, readdir } from "node:fs/promises";
+import { type FileHandle, open, readFile, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { TriremeError } from "@trireme/base";
 import type { Entry, HardState, SnapshotMeta } from "@trireme/raft";
-import { FRAME, FRAME_HEADER_BYTES, readFrame } from "./frame.ts";
+import { FRAME, FRAME_HEADER_BYTES, frameBytes, readFrame } from "./frame.ts";
 import {
   type LogIdentity,
   readEntry,
@@ -77,26 +77,42 @@ class LogReader implements LogContents {
   private lastIndex = 0;
 
   async segment(file: string, sequence: number, last: boolean): Promise<void> {
-    const buffer = await readFile(file);
     this.lastIndex = 0;
-    let at = 0;
-    for (;;) {
-      const read = readFrame(buffer, at, at === 0 ? undefined : this.crc);
-      if (read.kind === "frame") {
-        if (at === 0) this.begin(file, read.frame.payload, read.frame.type, sequence);
-        // The header names the CRC that it continues; only now can its own frame be checked.
-        if (at === 0 && readFrame(buffer, 0, this.crc).kind === "bad") throw damaged(file, "its header is not whole");
-        this.crc = read.frame.crc;
-        this.record(file, read.frame.type, read.frame.payload);
-        at = read.frame.end;
-        continue;
+    const handle = await open(file, "r");
+    try {
+      const at = await this.frames(file, sequence, new SegmentWindow(handle));
+      if (last) this.end = at.offset;
+      if (at.stop !== undefined || (last && !(await isZeroFrom(handle, at.offset)))) {
+        // Rare: now the whole segment is needed to judge what happened.
+        await this.judge(file, await readFile(file), at.offset, at.stop, last);
       }
-      if (read.kind === "end" && !last) break;
-      if (read.kind === "bad") this.checkTorn(file, buffer, at, read.reason, last);
-      if (last) await this.finish(file, buffer, at);
-      break;
+    } finally {
+      await handle.close();
     }
     this.segments.push({ sequence, file, lastIndex: this.lastIndex });
+  }
+
+  /** Follows the chain to its end, or to the first frame that does not fit, which `stop` then explains. */
+  private async frames(
+    file: string,
+    sequence: number,
+    window: SegmentWindow,
+  ): Promise<{ offset: number; stop: string | undefined }> {
+    for (let offset = 0; ;) {
+      await window.advance(offset);
+      const { buffer } = window;
+      const read = readFrame(buffer, 0, offset === 0 ? undefined : this.crc);
+      if (read.kind === "end") return { offset, stop: undefined };
+      if (read.kind === "bad") return { offset, stop: read.reason };
+      if (offset === 0) {
+        this.begin(file, read.frame.payload, read.frame.type, sequence);
+        // The header names the CRC that it continues; only now can its own frame be checked.
+        if (readFrame(buffer, 0, this.crc).kind === "bad") throw damaged(file, "its header is not whole");
+      }
+      this.crc = read.frame.crc;
+      this.record(file, read.frame.type, read.frame.payload);
+      offset += read.frame.end;
+    }
   }
 
   private begin(file: string, payload: Buffer, type: number, sequence: number): void {
@@ -151,28 +167,35 @@ class LogReader implements LogContents {
     this.lastIndex = Math.max(this.lastIndex, entry.index);
   }
 
-  /** Throws unless the bad frame can only be the trace of a write that was never acknowledged. */
-  private checkTorn(file: string, buffer: Buffer, at: number, reason: string, last: boolean): void {
-    const where = `at byte ${at}: ${reason}`;
+  /**
+   * The log ends at `at` and something lies behind: cuts it off when it can only be the trace of a write that was never
+   * acknowledged, else throws.
+   */
+  private async judge(
+    file: string,
+    buffer: Buffer,
+    at: number,
+    stop: string | undefined,
+    last: boolean,
+  ): Promise<void> {
+    const where = `at byte ${at}: ${stop ?? "a hole"}`;
     if (!last) throw damaged(file, where);
     if (wasSynced(buffer, at)) throw damaged(file, `${where}, and later frames say that it was durable`);
-    const length = buffer.readUInt32LE(at + 4);
-    const end = at + FRAME_HEADER_BYTES + length;
-    if (end <= buffer.length && !hasLostSector(buffer, at, end)) throw damaged(file, where);
+    if (stop !== undefined) {
+      const end = at + FRAME_HEADER_BYTES + buffer.readUInt32LE(at + 4);
+      if (end <= buffer.length && !hasLostSector(buffer, at, end)) throw damaged(file, where);
+    }
+    await this.cut(file, buffer, at);
   }
 
-  private async finish(file: string, buffer: Buffer, at: number): Promise<void> {
-    this.end = at;
-    const used = usedBytes(buffer, at);
-    if (used === at) return;
-    if (wasSynced(buffer, at)) throw damaged(file, `at byte ${at}: a hole, and later frames say that it was durable`);
+  private async cut(file: string, buffer: Buffer, at: number): Promise<void> {
+    let used = buffer.length;
+    while (used > at && buffer[used - 1] === 0) used -= 1;
     this.tornBytes = used - at;
+    // Beside the log, for who wants to look; then zeros, so that no old bytes can ever pass for a frame.
+    await writeFile(`${file}.broken`, buffer.subarray(at, used));
     const handle = await open(file, "r+");
     try {
-      // Beside the log, for who wants to look; then zeros, so that no old bytes can ever pass for a frame.
-      const copy = await open(`${file}.broken`, "w");
-      await copy.writeFile(buffer.subarray(at, used));
-      await copy.close();
       await handle.write(Buffer.alloc(used - at), 0, used - at, at);
       await handle.sync();
     } finally {
@@ -181,17 +204,48 @@ class LogReader implements LogContents {
   }
 }
 
-/** Where the zeros begin that reach to the end. Compares whole blocks: most of a fresh segment is zeros. */
-function usedBytes(buffer: Buffer, from: number): number {
-  const zeros = Buffer.alloc(256 * 1024);
-  let used = buffer.length;
-  while (used > from) {
-    const start = Math.max(from, used - zeros.length);
-    if (buffer.compare(zeros, 0, used - start, start, used) !== 0) break;
-    used = start;
+/** A segment is read in pieces of this size: it is mostly zeros, and whole it would cost its 64 MiB of memory. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** The bytes of a segment from some offset on: at least one whole frame of them, unless the file ends before. */
+class SegmentWindow {
+  buffer: Buffer = Buffer.alloc(0);
+  private readonly handle: FileHandle;
+  private base = 0;
+
+  constructor(handle: FileHandle) {
+    this.handle = handle;
   }
-  while (used > from && buffer[used - 1] === 0) used -= 1;
-  return used;
+
+  async advance(offset: number): Promise<void> {
+    this.buffer = this.buffer.subarray(offset - this.base);
+    this.base = offset;
+    for (;;) {
+      const header = this.buffer.length >= FRAME_HEADER_BYTES;
+      const wanted = header ? frameBytes(this.buffer.readUInt32LE(4)) : FRAME_HEADER_BYTES;
+      if (this.buffer.length >= wanted) return;
+      const piece = Buffer.allocUnsafe(PIECE_BYTES);
+      const { bytesRead } = await this.handle.read(piece, 0, PIECE_BYTES, this.base + this.buffer.length);
+      if (bytesRead === 0) return;
+      this.buffer = Buffer.concat([this.buffer, piece.subarray(0, bytesRead)]);
+    }
+  }
+}
+
+/** Whether nothing was ever written behind `offset`. */
+async function isZeroFrom(handle: FileHandle, offset: number): Promise<boolean> {
+  const { blocks } = await handle.stat();
+  const page = 4096;
+  // What the file system has given the file ends before: the rest is a hole and reads as zeros.
+  if (blocks * 512 <= Math.ceil(offset / page) * page) return true;
+  const zeros = Buffer.alloc(PIECE_BYTES);
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  for (let at = offset; ;) {
+    const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES, at);
+    if (bytesRead === 0) return true;
+    if (piece.compare(zeros, 0, bytesRead, 0, bytesRead) !== 0) return false;
+    at += bytesRead;
+  }
 }
 
 /** Whether a part of the frame that fills a sector's share reads as zeros: that sector never reached the disk. */

@@ -1,0 +1,190 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Entry, SnapshotMeta } from "@trireme/raft";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readLog } from "./read.ts";
+import { Wal, type WalWrite } from "./wal.ts";
+
+const IDENTITY = { clusterId: 7n, memberId: 9n };
+const SEGMENT_BYTES = 64 * 1024;
+const META: SnapshotMeta = {
+  index: 3,
+  term: 1,
+  conf: { voters: [9n, 2n ** 63n + 1n], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false },
+};
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(path.join(tmpdir(), "wal-"));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const entry = (index: number, text: string, term = 1): Entry => ({
+  index,
+  term,
+  type: "normal",
+  data: Buffer.from(text),
+});
+
+async function openWal(): Promise<Awaited<ReturnType<typeof Wal.open>>> {
+  return Wal.open({
+    dir,
+    identity: IDENTITY,
+    segmentBytes: SEGMENT_BYTES,
+    onSync: () => undefined,
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+}
+
+async function write(wal: Wal, ...writes: Partial<WalWrite>[]): Promise<void> {
+  await Promise.all(
+    writes.map(
+      (each) => new Promise<void>((onDurable) => wal.append({ entries: [], mustSync: true, ...each, onDurable })),
+    ),
+  );
+}
+
+/** Writes batches of one entry each and closes. */
+async function filled(count: number, text = "x".repeat(700)): Promise<void> {
+  const { wal } = await openWal();
+  for (let i = 1; i <= count; i++) await write(wal, { entries: [entry(i, `${i} ${text}`)] });
+  await wal.close();
+}
+
+const segments = (): string[] => readdirSync(dir).filter((name) => name.endsWith(".wal"));
+
+function damage(change: (bytes: Buffer) => void, name = segments().at(-1)!): void {
+  const file = path.join(dir, name);
+  const bytes = readFileSync(file);
+  change(bytes);
+  writeFileSync(file, bytes);
+}
+
+describe("Wal", () => {
+  it("gives back what was durable: entries, overwritten suffixes, term and vote, snapshot marks", async () => {
+    const { wal } = await openWal();
+    await write(wal, {
+      entries: [entry(1, "a"), entry(2, "b"), entry(3, "c")],
+      hardState: { term: 1, vote: 9n, commit: 1 },
+    });
+    await write(wal, { snapshot: { meta: META, installed: false } });
+    await write(wal, { entries: [entry(2, "B", 2)], hardState: { term: 2, vote: 2n ** 64n - 1n, commit: 2 } });
+    await wal.close();
+    const { wal: again, contents } = await openWal();
+    expect(contents.entries.map((each) => [each.index, each.term, String(each.data)])).toEqual([
+      [1, 1, "a"],
+      [2, 2, "B"],
+    ]);
+    expect(contents.hardState).toEqual({ term: 2, vote: 2n ** 64n - 1n, commit: 2 });
+    expect(contents.snapshots).toEqual([META]);
+    await write(again, { snapshot: { meta: { ...META, index: 9 }, installed: true } });
+    await write(again, { entries: [entry(10, "j", 2)] });
+    await again.close();
+    expect((await readLog(dir)).entries.map((each) => each.index)).toEqual([10]);
+  });
+
+  it("acknowledges in order, several writes with one sync", async () => {
+    let syncs = 0;
+    const { wal } = await Wal.open({
+      dir,
+      identity: IDENTITY,
+      segmentBytes: SEGMENT_BYTES,
+      onSync: () => syncs++,
+      onFatal: () => undefined,
+    });
+    const order: number[] = [];
+    await new Promise<void>((resolve) => {
+      for (let i = 1; i <= 50; i++) {
+        const onDurable = (): void => {
+          order.push(i);
+          if (i === 50) resolve();
+        };
+        wal.append({ entries: [entry(i, "x")], mustSync: true, onDurable });
+      }
+    });
+    expect(order).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+    expect(syncs).toBeLessThanOrEqual(2);
+    await wal.close();
+  });
+
+  it("rolls over segments, reads through them, and lets old ones go", async () => {
+    await filled(300);
+    expect(segments().length).toBeGreaterThan(3);
+    const { wal, contents } = await openWal();
+    expect(contents.entries.length).toBe(300);
+    await write(wal, { snapshot: { meta: META, installed: false }, hardState: { term: 4, vote: 1n, commit: 250 } });
+    await wal.release(250);
+    await write(wal, { entries: Array.from({ length: 80 }, (_, i) => entry(301 + i, "y".repeat(900), 4)) });
+    await wal.close();
+    const rest = await readLog(dir);
+    expect(segments().length).toBeLessThan(4);
+    expect(rest.entries.at(-1)!.index).toBe(380);
+    expect(rest.entries[0]!.index).toBeLessThanOrEqual(251);
+    expect([rest.hardState?.term, rest.snapshots]).toEqual([4, [META]]);
+  });
+
+  it("cuts a torn tail off the last segment, keeps it aside, and goes on", async () => {
+    await filled(20);
+    const { end } = await readLog(dir);
+    // A frame of which the middle sector never reached the disk.
+    damage((bytes) => {
+      bytes.writeUInt32LE(1234, end);
+      bytes.writeUInt32LE(1500, end + 4);
+      bytes.fill(0xab, end + 8, end + 400);
+      bytes.fill(0xcd, end + 1300, end + 1508);
+    });
+    const { wal, contents } = await openWal();
+    expect([contents.entries.length, contents.tornBytes]).toEqual([20, 1508]);
+    expect(readdirSync(dir).some((name) => name.endsWith(".broken"))).toBe(true);
+    await write(wal, { entries: [entry(21, "after")] });
+    await wal.close();
+    expect((await readLog(dir)).entries.length).toBe(21);
+  });
+
+  it("cuts off what lies behind a hole that was never durable", async () => {
+    await filled(3);
+    const { end } = await readLog(dir);
+    damage((bytes) => bytes.fill(0xee, end + 1024, end + 2048));
+    expect((await readLog(dir)).tornBytes).toBe(2048);
+    expect((await readLog(dir)).tornBytes).toBe(0);
+  });
+
+  it("refuses to start on a flipped bit, wherever it is", async () => {
+    await filled(40);
+    const { end } = await readLog(dir);
+    const pristine = readFileSync(path.join(dir, segments()[0]!));
+    for (const at of [100, Math.floor(end / 3), Math.floor(end / 2), end - 100]) {
+      writeFileSync(path.join(dir, segments()[0]!), pristine);
+      damage((bytes) => {
+        bytes[at] = bytes[at]! ^ 0x10;
+      });
+      await expect(readLog(dir), `byte ${at}`).rejects.toThrow("damaged");
+    }
+  });
+
+  it("refuses a sector of zeros in the middle of what was durable", async () => {
+    await filled(40);
+    damage((bytes) => bytes.fill(0, 8192, 8704));
+    await expect(readLog(dir)).rejects.toThrow("durable");
+  });
+
+  it("refuses a missing or damaged earlier segment", async () => {
+    await filled(300);
+    const [first, second] = segments();
+    const pristine = readFileSync(path.join(dir, first!));
+    damage((bytes) => bytes.fill(0, 4096, 8192), first);
+    await expect(readLog(dir)).rejects.toThrow("damaged");
+    writeFileSync(path.join(dir, first!), pristine);
+    rmSync(path.join(dir, second!));
+    await expect(readLog(dir)).rejects.toThrow("missing");
+  });
+
+  it("refuses another member's log", async () => {
+    await filled(1);
+    const other = { dir, identity: { clusterId: 7n, memberId: 8n }, segmentBytes: SEGMENT_BYTES };
+    await expect(Wal.open({ ...other, onSync: () => undefined, onFatal: () => undefined })).rejects.toThrow("member");
+  });
+});
