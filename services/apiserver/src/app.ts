@@ -77,7 +77,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
     clock,
   });
   const readiness = new Readiness(cache, reads, clock, log);
-  const metrics = createApiMetrics(deps.metrics ?? createRegistry(), cache, RESOURCES);
+  const registry = deps.metrics ?? createRegistry();
+  const metrics = createApiMetrics(registry, cache, RESOURCES);
   const resources = new ResourceDoor(pipeline, () => clock.now());
   const door = new HttpDoor({ resources, readiness, metrics, clock, log });
   const rest = new HttpsServer(tls, (request, response) => door.handle(request, response), log);
@@ -86,7 +87,16 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const relay =
     deps.bus === undefined
       ? undefined
-      : new Relay({ pipeline, cache, bus: deps.bus, clock, log, name: config.name, resources: RESOURCES });
+      : new Relay({
+          pipeline,
+          cache,
+          bus: deps.bus,
+          clock,
+          log,
+          metrics: registry,
+          name: config.name,
+          resources: RESOURCES,
+        });
   const expiry = new EventExpiry(pipeline, cache, clock, log);
   const stopping = new AbortController();
 
