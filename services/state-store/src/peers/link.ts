@@ -16,8 +16,12 @@ import { toWire } from "./codec.ts";
 const MIN_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 500;
 
-/** An attempt that has not been greeted by then is dropped; a packet filter would let it hang for minutes. */
-const CONNECT_TIMEOUT_MS = 1000;
+/**
+ * An attempt that has not been greeted by then is dropped; a packet filter would let it hang for minutes. Each further
+ * attempt gets twice the time, so that a machine under great load is not dialled for ever without success.
+ */
+const MIN_CONNECT_TIMEOUT_MS = 1000;
+const MAX_CONNECT_TIMEOUT_MS = 4000;
 
 /** A cut wire is noticed by pings: sent this often, answered within this time. */
 const KEEPALIVE_MS = 1000;
@@ -60,6 +64,7 @@ export class PeerLink {
   private waiting: Message[] = [];
   private flushing = false;
   private backoffMs = MIN_BACKOFF_MS;
+  private connectTimeoutMs = MIN_CONNECT_TIMEOUT_MS;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
 
@@ -115,13 +120,17 @@ export class PeerLink {
     const stream = client.connect();
     this.client = client;
     this.stream = stream;
-    this.timer = setTimeout(() => this.fail(stream, "no answer in time"), CONNECT_TIMEOUT_MS);
+    this.timer = setTimeout(() => {
+      this.connectTimeoutMs = Math.min(MAX_CONNECT_TIMEOUT_MS, this.connectTimeoutMs * 2);
+      this.fail(stream, "no answer in time");
+    }, this.connectTimeoutMs);
     stream.on("data", () => {
       if (this.ready) return;
       clearTimeout(this.timer);
       this.ready = true;
       this.blocked = false;
       this.backoffMs = MIN_BACKOFF_MS;
+      this.connectTimeoutMs = MIN_CONNECT_TIMEOUT_MS;
       log.info("peer connected", { peer: member.name });
     });
     stream.on("drain", () => {
