@@ -1,4 +1,5 @@
 import type { Container, Pod } from "@trireme/api";
+import { TriremeError } from "@trireme/base";
 import type { ContainerConfig, Mount, Partially, PodSandboxConfig } from "@trireme/cri";
 import { MountPropagation, NamespaceMode, Protocol } from "@trireme/cri";
 import { expand } from "./expand.ts";
@@ -188,6 +189,9 @@ export function mountsOf(
     const host = volumes.get(mount.name);
     if (host === undefined) continue;
     const sub = mount.subPathExpr === undefined ? (mount.subPath ?? "") : expand(mount.subPathExpr, env);
+    if (sub.startsWith("/") || sub.split("/").includes("..")) {
+      throw new TriremeError("Invalid", `subPath "${sub}" of volume "${mount.name}" leaves its volume`);
+    }
     out.push({
       containerPath: mount.mountPath,
       hostPath: sub === "" ? host : `${host}/${sub}`,

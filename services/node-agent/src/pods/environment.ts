@@ -62,9 +62,9 @@ function valueOf(
   if (from === undefined) return expand(variable.value ?? "", env);
   if (from.fieldRef !== undefined) return fieldOf(pod, from.fieldRef.fieldPath, sources);
   if (from.resourceFieldRef !== undefined) {
-    const owner = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(
-      (c) => c.name === (from.resourceFieldRef?.containerName || container.name),
-    );
+    const name = from.resourceFieldRef.containerName;
+    const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+    const owner = name === undefined || name === "" ? container : all.find((c) => c.name === name);
     return resourceOf(owner ?? container, from.resourceFieldRef.resource, from.resourceFieldRef.divisor, sources);
   }
   const ref = from.configMapKeyRef ?? from.secretKeyRef;
