@@ -104,10 +104,19 @@ export function removeCgroup(group: string, roots = cgroupRoots()): void {
   for (const root of roots) removeTree(join(root, group));
 }
 
+/** Removes a group that holds neither processes nor other groups; leaves it where it does. */
+export function removeEmptyCgroup(group: string, roots = cgroupRoots()): void {
+  for (const root of roots) removeOne(join(root, group));
+}
+
 function removeTree(path: string): void {
   if (!existsSync(path)) return;
   for (const entry of readdirSync(path, { withFileTypes: true }))
     if (entry.isDirectory()) removeTree(join(path, entry.name));
+  removeOne(path);
+}
+
+function removeOne(path: string): void {
   try {
     rmdirSync(path);
   } catch (thrown) {

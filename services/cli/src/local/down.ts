@@ -1,13 +1,13 @@
-import { existsSync, readdirSync, rmSync, rmdirSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { sleep } from "@trireme/base";
 import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
 import { teardownScript } from "../plan/fabric-script.ts";
-import { killGroup, processesIn, removeCgroup, signalGroup, signalProcess } from "./cgroups.ts";
+import { killGroup, processesIn, removeCgroup, removeEmptyCgroup, signalGroup, signalProcess } from "./cgroups.ts";
 import { forgetMemory, unmountBelow } from "./hosts.ts";
 import { hostPid, localCgroup, stopKeeper } from "./keeper.ts";
 import type { Progress } from "./progress.ts";
+import { removeSharedFolders } from "./shared-folders.ts";
 import { run } from "./shell.ts";
-import { STATE_ROOT } from "./state.ts";
 
 /** How long containers may take to end by themselves before they are killed. */
 const GRACE_MS = 1_000;
@@ -28,12 +28,9 @@ export async function purge(plan: ClusterPlan, progress: Progress): Promise<void
   await down(plan, progress);
   await unmountBelow(plan.dir);
   rmSync(plan.dir, { recursive: true, force: true });
-  removeEmpty(STATE_ROOT);
-  removeCgroup("/trireme");
-}
-
-function removeEmpty(dir: string): void {
-  if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
+  // Other clusters have their groups beside ours.
+  removeEmptyCgroup("/trireme");
+  await removeSharedFolders();
 }
 
 async function stopAll(plan: ClusterPlan): Promise<void> {

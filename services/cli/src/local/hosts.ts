@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { TriremeError, sleep } from "@trireme/base";
 import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
 import { cableScript, hostScript } from "../plan/fabric-script.ts";
@@ -46,9 +46,43 @@ export async function startHost(plan: ClusterPlan, host: HostPlan): Promise<void
 
 /** Removes what a machine loses with its memory: mounts, sockets and containerd's run-time state. */
 export async function forgetMemory(host: HostPlan): Promise<void> {
+  removeShimSockets(host);
+  removeCniResults(host);
   await unmountBelow(host.dir);
   rmSync(`${host.dir}/containerd/state`, { recursive: true, force: true });
   for (const suffix of ["", ".ttrpc"]) rmSync(`${criSocketOf(host)}${suffix}`, { force: true });
+}
+
+/** containerd's shims listen in a folder of the machine, whatever containerd's own root and state are. */
+const SHIM_SOCKETS = "/run/containerd/s/";
+
+function removeShimSockets(host: HostPlan): void {
+  const tasks = `${host.dir}/containerd/state/io.containerd.runtime.v2.task`;
+  for (const namespace of listDir(tasks)) {
+    for (const id of listDir(`${tasks}/${namespace}`)) {
+      const file = `${tasks}/${namespace}/${id}/address`;
+      if (!existsSync(file)) continue;
+      const path = readFileSync(file, "utf8")
+        .trim()
+        .replace(/^unix:\/\//, "");
+      if (path.startsWith(SHIM_SOCKETS)) rmSync(path, { force: true });
+    }
+  }
+}
+
+/** What CNI's library remembers of each sandbox, by the sandbox's id, in one folder for all of the machine. */
+const CNI_RESULTS = "/var/lib/cni/results";
+
+function removeCniResults(host: HostPlan): void {
+  const sandboxes = listDir(`${host.dir}/containerd/state/io.containerd.grpc.v1.cri/sandboxes`);
+  if (sandboxes.length === 0) return;
+  for (const file of listDir(CNI_RESULTS)) {
+    if (sandboxes.some((id) => file.includes(id))) rmSync(`${CNI_RESULTS}/${file}`, { force: true });
+  }
+}
+
+function listDir(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
 }
 
 /** Unmounts everything below a folder, deepest first. */

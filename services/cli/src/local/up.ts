@@ -12,6 +12,7 @@ import { createNetwork } from "./network.ts";
 import { findPrograms } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import { waitUntilReady } from "./readiness.ts";
+import { recordSharedFolders } from "./shared-folders.ts";
 import { STATE_ROOT, createShape, findCluster, tryLock, writeShape } from "./state.ts";
 
 /** What `tri up` was asked for; a number that was not given means what the cluster has, or three. */
@@ -71,6 +72,7 @@ async function createPlan(options: UpOptions): Promise<ClusterPlan> {
   const release = await waitForLock("allocation");
   try {
     const { servers = DEFAULT_HOSTS, nodes = DEFAULT_HOSTS } = options;
+    recordSharedFolders();
     const shape = await createShape(options.cluster, servers, nodes);
     writeShape(shape);
     return planCluster(shape, STATE_ROOT);
