@@ -31,7 +31,7 @@ export { decodeProtobuf, isProtobuf } from "./protobuf/decode.ts";
 export { jsonMergePatch } from "./patch/json.ts";
 export { jsonPatch } from "./patch/json-patch.ts";
 export { strategicMergePatch } from "./patch/strategic.ts";
-export { type ApplyRequest, type UpdateRequest, serverSideApply, trackUpdate } from "./patch/apply.ts";
+export { type ApplyRequest, type UpdateRequest, serverSideApply, trackUpdate } from "./apply/apply.ts";
 export {
   AGGREGATED_DISCOVERY_TYPE,
   aggregatedDiscovery,
