@@ -26,6 +26,8 @@ export interface EventRecorderOptions {
 const MAX_QUEUED = 1024;
 // Events are told to people; two writes at a time never crowd out the writes that they tell about.
 const MAX_WRITERS = 2;
+// Events wait a little, so that in a burst the writes that they tell about go first.
+const WRITE_AFTER_MS = 100;
 // What is remembered to count repetitions instead of writing them anew.
 const MAX_REMEMBERED = 2048;
 // A repetition within this time raises the count of the first event (Kubernetes' aggregation window).
@@ -74,7 +76,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       log.debug("event dropped: the queue is full", { reason });
       return;
     }
-    if (writers < MAX_WRITERS) void drain();
+    if (writers < MAX_WRITERS) begin();
   }
 
   function mayTell(object: KubeObject): boolean {
@@ -89,8 +91,12 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     return true;
   }
 
-  async function drain(): Promise<void> {
+  function begin(): void {
     writers += 1;
+    clock.after(WRITE_AFTER_MS, () => void drain());
+  }
+
+  async function drain(): Promise<void> {
     try {
       for (let telling = queue.shift(); telling !== undefined && !stopped; telling = queue.shift()) {
         try {

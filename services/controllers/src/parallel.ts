@@ -1,4 +1,4 @@
-import { type TriremeError, errorFrom } from "@trireme/base";
+import { type ErrorCode, type TriremeError, errorFrom, hasCode } from "@trireme/base";
 
 /** Writes in flight for one object: enough to hide the latency of a commit, few enough that one object starves nobody. */
 export const MAX_PARALLEL_WRITES = 16;
@@ -47,4 +47,14 @@ export async function inParallel<T>(items: readonly T[], task: (item: T) => Prom
   };
   await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL_WRITES, items.length) }, worker));
   return failures;
+}
+
+/** The answer, or undefined if it failed with this code: what is gone needs nothing more. */
+export async function ignoring<T>(code: ErrorCode, promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (thrown) {
+    if (hasCode(thrown, code)) return undefined;
+    throw thrown;
+  }
 }

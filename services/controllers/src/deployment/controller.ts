@@ -19,6 +19,7 @@ import {
 } from "../context.ts";
 import { Expectations } from "../expectations.ts";
 import { controllerOf, controllerReference, withKind } from "../ownership.ts";
+import { ignoring } from "../parallel.ts";
 import { type DeploymentAction, decideDeployment } from "./decide.ts";
 import { replicasOf } from "./limits.ts";
 import { templatesEqual } from "./template.ts";
@@ -126,8 +127,8 @@ export function createDeploymentController(context: ControllerContext): Reconcil
       }
       case "adopt": {
         // The cache may be old: a Deployment that is being deleted, or another life of its name, adopts nothing.
-        const live = await client.resource<Deployment>(DEPLOYMENTS, namespace).get(name);
-        if (live.metadata.uid !== deployment.metadata.uid || live.metadata.deletionTimestamp !== undefined)
+        const live = await ignoring("NotFound", client.resource<Deployment>(DEPLOYMENTS, namespace).get(name));
+        if (live?.metadata.uid !== deployment.metadata.uid || live?.metadata.deletionTimestamp !== undefined)
           return undefined;
         const owners = action.replicaSet.metadata.ownerReferences ?? [];
         await patchOwners(key, action.replicaSet, [...owners, controllerReference(DEPLOYMENTS, deployment)]);
@@ -190,13 +191,4 @@ export function createDeploymentController(context: ControllerContext): Reconcil
   }
 
   return { name: "deployment", workers: 8, watch, reconcile };
-}
-
-async function ignoring<T>(code: "NotFound", promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (thrown) {
-    if (hasCode(thrown, code)) return undefined;
-    throw thrown;
-  }
 }

@@ -28,7 +28,7 @@ export function createGarbageCollector(context: ControllerContext, collected: re
       for (const [key] of dependentsOf(uid)) enqueue(key);
     };
     const stops = collected.map(({ resource, informer }) =>
-      informer.onChange(({ type, key, object }) => {
+      informer.onChange(({ type, key, object, old }) => {
         const own = `${groupResource(resource)}|${key}`;
         if (type === "deleted") {
           enqueueDependents(object.metadata.uid);
@@ -39,7 +39,8 @@ export function createGarbageCollector(context: ControllerContext, collected: re
           }
           return;
         }
-        if ((object.metadata.ownerReferences ?? []).length > 0) enqueue(own);
+        const owners = object.metadata.ownerReferences ?? [];
+        if (owners.length > 0 && (old === undefined || !sameOwners(owners, old.metadata.ownerReferences))) enqueue(own);
         if (isHeld(object)) {
           enqueue(own);
           enqueueDependents(object.metadata.uid);
@@ -155,4 +156,8 @@ export function createGarbageCollector(context: ControllerContext, collected: re
 function isHeld(object: KubeObject | undefined): boolean {
   if (object?.metadata.deletionTimestamp === undefined) return false;
   return object.metadata.finalizers?.some((one) => one === FOREGROUND || one === ORPHAN) ?? false;
+}
+
+function sameOwners(a: readonly OwnerReference[], b: readonly OwnerReference[] = []): boolean {
+  return a.length === b.length && a.every((owner, i) => owner.uid === b[i]?.uid);
 }

@@ -198,8 +198,9 @@ export function createNodeController(context: ControllerContext, options: NodeCo
       // Whoever is still lost gets the full toleration again: nobody could have recovered during the outage.
       for (const key of tainted.keys()) tainted.set(key, clock.now());
     }
-    if (hadMassLoss !== massLoss)
-      log.warn("most nodes are lost", { lost: bad.length, of: nodes.length, evicting: !massLoss });
+    const keys = { lost: bad.length, of: nodes.length };
+    if (massLoss && !hadMassLoss) log.warn("most nodes are lost, evicting nobody", keys);
+    if (hadMassLoss && !massLoss) log.info("enough nodes are back, evicting again", keys);
     hadMassLoss = massLoss;
     return massLoss;
   }

@@ -21,7 +21,7 @@ import {
 } from "../context.ts";
 import { Expectations } from "../expectations.ts";
 import { controllerOf, controllerReference, withKind } from "../ownership.ts";
-import { inParallel, slowStart } from "../parallel.ts";
+import { ignoring, inParallel, slowStart } from "../parallel.ts";
 import { type ReplicaSetAction, type ReplicaSetDecision, decideReplicaSet, withReplicaFailure } from "./decide.ts";
 import { podFromTemplate } from "./pod-from-template.ts";
 
@@ -124,10 +124,12 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
     const [error] = failures;
     if (error === undefined) return undefined;
     // A namespace that is going away refuses new pods; its ReplicaSets go with it.
-    if (error.code === "NotFound" || error.code === "Fenced")
-      return { reason: "FailedCreate", message: error.message, error };
+    const ending = caches.namespaces.get("", replicaSet.metadata.namespace ?? "")?.metadata.deletionTimestamp;
+    if (ending !== undefined && error.code !== "Fenced") return undefined;
+    const failure: Failure = { reason: "FailedCreate", message: error.message, error };
+    if (error.code === "Fenced") return failure;
     events.warning(withKind(REPLICASETS, replicaSet), "FailedCreate", `Error creating: ${error.message}`);
-    return { reason: "FailedCreate", message: error.message, error };
+    return failure;
   }
 
   async function createPod(key: string, replicaSet: ReplicaSet): Promise<void> {
@@ -168,8 +170,8 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
   async function adopt(key: string, replicaSet: ReplicaSet, pod: Pod): Promise<void> {
     const { name, namespace = "", uid } = replicaSet.metadata;
     // The cache may be old: a set that is being deleted, or another life of its name, adopts nothing.
-    const live = await client.resource<ReplicaSet>(REPLICASETS, namespace).get(name);
-    if (live.metadata.uid !== uid || live.metadata.deletionTimestamp !== undefined) return;
+    const live = await ignoring("NotFound", client.resource<ReplicaSet>(REPLICASETS, namespace).get(name));
+    if (live?.metadata.uid !== uid || live?.metadata.deletionTimestamp !== undefined) return;
     const ownerReferences = [...(pod.metadata.ownerReferences ?? []), controllerReference(REPLICASETS, replicaSet)];
     await patchOwners(key, pod, ownerReferences);
   }
@@ -182,12 +184,9 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
   async function patchOwners(key: string, pod: Pod, ownerReferences: readonly unknown[] | null): Promise<void> {
     const { name, namespace, uid, resourceVersion } = pod.metadata;
     const body = { metadata: { uid, resourceVersion, ownerReferences } };
-    try {
-      const patched = await client.resource<Pod>(PODS, namespace).patch(name, { type: "merge", body });
-      expectations.wrote(key, caches.pods, patched);
-    } catch (thrown) {
-      if (!hasCode(thrown, "NotFound")) throw thrown;
-    }
+    const patch = client.resource<Pod>(PODS, namespace).patch(name, { type: "merge", body });
+    const patched = await ignoring("NotFound", patch);
+    if (patched !== undefined) expectations.wrote(key, caches.pods, patched);
   }
 
   async function writeStatus(
