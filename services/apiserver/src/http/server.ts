@@ -10,6 +10,12 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A request whose headers take longer than this is not meant to arrive. */
 const HEADERS_TIMEOUT_MS = 15_000;
 
+/**
+ * An idle HTTP/1.1 connection stays so long. Our actors work in bursts with pauses of seconds between them: with Node's
+ * five seconds each burst would begin with a dozen TLS handshakes.
+ */
+const KEEP_ALIVE_MS = 120_000;
+
 /** Connections at once: clients keep one each; the bound keeps strangers from using up our descriptors. */
 const MAX_CONNECTIONS = 8192;
 
@@ -42,7 +48,7 @@ export class HttpsServer {
       // For the HTTP/1.1 side; the types list fewer than the server reads.
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: 0,
-      http1Options: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 },
+      http1Options: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
     } as Parameters<typeof createSecureServer>[0];
     this.server = createSecureServer(options, (request, response) => {
       handle(request, response).catch((thrown: unknown) => log.error("request handler threw", { err: thrown }));
