@@ -14,10 +14,14 @@ export interface StreamPosition {
  */
 export type StreamVerdict = "next" | "current" | "old" | "gap" | "epoch";
 
-/** Epochs of our relay are its fence, a number that only grows; those of anything else have no order. */
+/** Our relay's epochs end in numbers that only grow: `<term>` or `<term>-<count>`; anything else has no order. */
+const ORDERED_EPOCH = /(?:^|-)(\d+)(?:-(\d+))?$/;
+
 function isOlderEpoch(candidate: string, than: string): boolean {
-  const [a, b] = [Number(candidate), Number(than)];
-  return Number.isSafeInteger(a) && Number.isSafeInteger(b) && a < b;
+  const [a, b] = [ORDERED_EPOCH.exec(candidate), ORDERED_EPOCH.exec(than)];
+  if (a === null || b === null) return false;
+  const byTerm = Number(a[1]) - Number(b[1]);
+  return byTerm < 0 || (byTerm === 0 && Number(a[2] ?? 0) < Number(b[2] ?? 0));
 }
 
 /** Detects gaps: judges one message against a position. Pure. */

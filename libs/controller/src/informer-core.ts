@@ -9,8 +9,8 @@ export type InformerCommand =
   | { readonly type: "watch"; readonly session: number; readonly pauseMs: number; readonly from: number }
   /** The stream carries on: end the API watch. */
   | { readonly type: "closeWatch" }
-  /** Read one object whose event came without it. */
-  | { readonly type: "fetch"; readonly session: number; readonly key: string };
+  /** Read one object whose event, of that revision, came without it. */
+  | { readonly type: "fetch"; readonly session: number; readonly key: string; readonly revision: number };
 
 /** What one input led to. */
 export interface InformerOutput<T> {
@@ -56,8 +56,8 @@ export class InformerCore<T extends ApiObject> {
   private seenCount = 0;
   private position: StreamPosition = { epoch: "", seq: 0 };
   private heardAt = 0;
-  /** Keys that are being read, with the revision of the event that asked. */
-  private readonly fetching = new Map<string, number>();
+  /** Keys that are being read: for which event, and since which (an earlier one that it overtook). */
+  private readonly fetching = new Map<string, { readonly revision: number; readonly since: number }>();
 
   constructor(matches: (object: T) => boolean = () => true) {
     this.matches = matches;
@@ -153,19 +153,18 @@ export class InformerCore<T extends ApiObject> {
     return this.mode === "stream" ? this.leaveStream("disconnected") : NOTHING;
   }
 
-  /** An object was read by key: as it is now (undefined: gone). */
-  onFetched(session: number, key: string, object: T | undefined): InformerOutput<T> {
-    const asked = this.fetching.get(key);
+  /** An object was read by key for an event: as it is now (undefined: gone). */
+  onFetched(session: number, key: string, revision: number, object: T | undefined): InformerOutput<T> {
     // A later event of the key came meanwhile, or the stream was left: what was read may be older than what we have.
-    if (session !== this.session || asked === undefined) return NOTHING;
+    if (session !== this.session || this.fetching.get(key)?.revision !== revision) return NOTHING;
     this.fetching.delete(key);
     const gone = object === undefined || !this.matches(object);
     const change = gone ? this.store.remove(key, Infinity) : this.store.put(key, object, revisionOf(object));
     return { changes: change === undefined ? [] : [change], commands: [] };
   }
 
-  onFetchFailed(session: number, key: string): InformerOutput<T> {
-    if (session !== this.session || !this.fetching.has(key)) return NOTHING;
+  onFetchFailed(session: number, key: string, revision: number): InformerOutput<T> {
+    if (session !== this.session || this.fetching.get(key)?.revision !== revision) return NOTHING;
     return this.leaveStream("fetch");
   }
 
@@ -192,11 +191,12 @@ export class InformerCore<T extends ApiObject> {
     this.advance(revision - 1);
     if (revision <= this.complete) return NOTHING;
     // Whatever is being read for this key is overtaken by this event.
+    const since = this.fetching.get(key)?.since ?? revision;
     this.fetching.delete(key);
     if (type !== "DELETED" && message.object === undefined) {
       if (this.fetching.size >= MAX_FETCHES) return this.leaveStream("fetch");
-      this.fetching.set(key, revision);
-      return { changes: [], commands: [{ type: "fetch", session: this.session, key }] };
+      this.fetching.set(key, { revision, since });
+      return { changes: [], commands: [{ type: "fetch", session: this.session, key, revision }] };
     }
     // The codec has checked that it is an object with metadata; the relay is the apiserver's own.
     const change = this.apply(type, key, message.object as unknown as T | undefined, revision);
@@ -211,7 +211,7 @@ export class InformerCore<T extends ApiObject> {
   /** Raises `complete`, but never past an event whose object is still being read. */
   private advance(revision: number): void {
     let bound = revision;
-    for (const asked of this.fetching.values()) bound = Math.min(bound, asked - 1);
+    for (const { since } of this.fetching.values()) bound = Math.min(bound, since - 1);
     this.complete = Math.max(this.complete, bound);
   }
 

@@ -154,7 +154,7 @@ class InformerShell<T extends ApiObject> implements Informer<T> {
   private execute(command: InformerCommand): void {
     const resource = this.options.name;
     if (command.type === "fetch") {
-      void this.fetch(command.session, command.key);
+      void this.fetch(command.session, command.key, command.revision);
       return;
     }
     this.endReading();
@@ -225,14 +225,14 @@ class InformerShell<T extends ApiObject> implements Informer<T> {
     }
   }
 
-  private async fetch(session: number, key: string): Promise<void> {
+  private async fetch(session: number, key: string, revision: number): Promise<void> {
     const slash = key.indexOf("/");
     try {
       const object = await this.options.listWatch.get(key.slice(0, slash), key.slice(slash + 1));
-      this.take(this.core.onFetched(session, key, object));
+      this.take(this.core.onFetched(session, key, revision, object));
     } catch (err) {
-      if (hasCode(err, "NotFound")) this.take(this.core.onFetched(session, key, undefined));
-      else this.take(this.core.onFetchFailed(session, key));
+      if (hasCode(err, "NotFound")) this.take(this.core.onFetched(session, key, revision, undefined));
+      else this.take(this.core.onFetchFailed(session, key, revision));
     }
   }
 }
