@@ -9,8 +9,11 @@ import type { Wal } from "../wal/wal.ts";
 /** Entries kept in memory behind a snapshot, so that a follower that was away for a moment needs no snapshot. As etcd. */
 export const TRAILING_ENTRIES = 5000;
 
-/** A snapshot is also due after so many entries: they all sit in memory until one covers them. */
-const MAX_ENTRIES_BETWEEN = 100_000;
+/**
+ * A snapshot is also due after so many entries (or as many as there are keys, so that it stays cheap beside them): they
+ * all sit in memory until one covers them.
+ */
+const MAX_ENTRIES_BETWEEN = 25_000;
 
 /** After a failure, e.g. a full disk, so that trying again does not add to the trouble. */
 const RETRY_MS = 30_000;
@@ -46,7 +49,8 @@ export class Snapshotter {
     const { wal, store, snapshotBytes, clock } = this.options;
     if (this.running !== undefined || this.stopped) return;
     const due = wal.writtenBytes - this.bytesAtLast > Math.max(snapshotBytes, store.sizeBytes);
-    const many = store.appliedIndex - (this.newest?.index ?? 0) > MAX_ENTRIES_BETWEEN;
+    const entries = store.appliedIndex - (this.newest?.index ?? 0);
+    const many = entries > Math.max(MAX_ENTRIES_BETWEEN, store.keyCount);
     if (!(due || many) || clock.monotonic() < this.notBefore) return;
     this.bytesAtLast = wal.writtenBytes;
     this.running = this.take()
