@@ -9,7 +9,8 @@ import {
   trackUpdate,
 } from "../index.ts";
 import type { ConfigMap, Deployment, KubeObject } from "../index.ts";
-import { fromFieldsV1, toFieldsV1 } from "./field-set.ts";
+import { pathOf } from "./field-set.ts";
+import { hasPath, pathsIn, treeFrom, treeOf, withPaths, withoutPaths } from "./field-tree.ts";
 
 const T1 = "2026-01-01T00:00:00Z";
 const T2 = "2026-01-02T00:00:00Z";
@@ -198,14 +199,26 @@ describe("trackUpdate", () => {
     expect(managers).toHaveLength(10);
     expect(managers[0]).toBe("ancient-changes Update");
     expect(managers.at(-1)).toBe("m29 Update");
-    const all = live!.metadata.managedFields!.flatMap((entry) => [...fromFieldsV1(entry.fieldsV1)]);
+    const all = live!.metadata.managedFields!.flatMap((entry) => pathsIn(treeOf(entry.fieldsV1)));
     expect(all).toHaveLength(30);
   });
 });
 
-describe("fieldsV1", () => {
-  it("survives writing and reading", () => {
-    const fields = { "f:a": { ".": {}, "f:b": {}, 'k:{"n":"x.y"}': { ".": {}, "f:n": {} } }, "f:c": { 'v:"z"': {} } };
-    expect(toFieldsV1(fromFieldsV1(fields))).toEqual(fields);
+describe("field trees", () => {
+  const tree = { "f:a": { ".": {}, "f:b": {}, 'k:{"n":"x.y"}': { ".": {}, "f:n": {} } }, "f:c": { 'v:"z"': {} } };
+
+  it("survive reading and writing", () => {
+    expect(treeFrom(pathsIn(tree))).toEqual(tree);
+  });
+
+  it("gain and lose members without a trace", () => {
+    for (const path of pathsIn(tree)) {
+      const less = withoutPaths(tree, [path]);
+      expect(hasPath(less, path), path).toBe(false);
+      expect(pathsIn(less).length, path).toBe(pathsIn(tree).length - 1);
+      expect(withPaths(less, [path]), path).toEqual(tree);
+    }
+    expect(withoutPaths(tree, pathsIn(tree))).toEqual({});
+    expect(withoutPaths(tree, [pathOf(["f:c"])])).toBe(tree);
   });
 });

@@ -1,18 +1,20 @@
 import { TriremeError } from "@trireme/base";
 import type { ManagedFieldsEntry } from "../kinds.ts";
 import { type KubeObject, type Resource, apiVersionOf } from "../resources.ts";
+import { compare } from "./compare.ts";
+import { type Shape, checkDistinct, elementsOf, formatPath, leavesOf, objectShape, pathOf } from "./field-set.ts";
 import {
-  type Shape,
-  checkDistinct,
-  elementsOf,
-  fieldElement,
-  formatPath,
-  leavesOf,
-  objectShape,
-  pathOf,
-} from "./field-set.ts";
-import { type Manager, readManagers, sameManager, sameSet, without, writeManagers } from "./managers.ts";
-import { compareLeaves, mergeApplied, removePath } from "./merge.ts";
+  hasBelow,
+  hasPath,
+  pathsIn,
+  sameTree,
+  treeFrom,
+  withPaths,
+  withoutPaths,
+  type FieldTree,
+} from "./field-tree.ts";
+import { type Manager, readManagers, sameManager, writeManagers } from "./managers.ts";
+import { mergeApplied, removePath } from "./merge.ts";
 
 /** What a server-side apply is asked to do. `now` is RFC 3339; `live` is undefined when the object does not exist. */
 export interface ApplyRequest<T extends KubeObject> {
@@ -35,8 +37,8 @@ export interface UpdateRequest<T extends KubeObject> {
   readonly subresource?: string;
 }
 
-/** Fields that nobody owns: they name the object, or the server alone writes them. */
-const UNOWNED_METADATA = [
+/** Fields of metadata that nobody owns: they name the object, or the server alone writes them. */
+const UNOWNED_METADATA: ReadonlySet<string> = new Set([
   "name",
   "generateName",
   "namespace",
@@ -48,12 +50,6 @@ const UNOWNED_METADATA = [
   "resourceVersion",
   "deletionTimestamp",
   "deletionGracePeriodSeconds",
-];
-const UNOWNED: ReadonlySet<string> = new Set([
-  pathOf([fieldElement("apiVersion")]),
-  pathOf([fieldElement("kind")]),
-  pathOf([fieldElement("metadata")]),
-  ...UNOWNED_METADATA.map((name) => pathOf([fieldElement("metadata"), fieldElement(name)])),
 ]);
 
 /**
@@ -74,19 +70,19 @@ export function serverSideApply<T extends KubeObject>(request: ApplyRequest<T>):
   const managers = readManagers(live?.metadata.managedFields);
   const previous = managers.find((other) => sameManager(other, self));
   const others = managers.filter((other) => other !== previous);
-  const fields = new Set(ownedLeaves(shape, applied).keys());
+  const fields = treeFrom(leavesOf(shape, ownable(applied)));
 
   let merged = (live === undefined ? applied : mergeApplied(shape, live, applied)) as T;
   if (previous !== undefined) merged = dropAbandoned(shape, merged, previous, [...others.map((o) => o.fields), fields]);
-  const { changed, removed } = compareLeaves(ownedLeaves(shape, live ?? {}), ownedLeaves(shape, merged));
+  const { changed, removed } = compare(shape, live === undefined ? undefined : ownable(live), ownable(merged));
   const conflicts = others
-    .map((other) => ({ other, paths: [...other.fields].filter((path) => changed.has(path)) }))
+    .map((other) => ({ other, paths: [...changed].filter((path) => hasPath(other.fields, path)) }))
     .filter(({ paths }) => paths.length > 0);
   if (conflicts.length > 0 && !request.force) throw conflictError(conflicts);
 
-  const lost = new Set([...changed, ...removed]);
-  const rest = others.map((other) => ({ ...other, fields: without(other.fields, lost) }));
-  const unchanged = previous !== undefined && sameSet(previous.fields, fields) && changed.size + removed.size === 0;
+  const lost = [...changed, ...removed];
+  const rest = others.map((other) => ({ ...other, fields: withoutPaths(other.fields, lost) }));
+  const unchanged = previous !== undefined && sameTree(previous.fields, fields) && changed.size + removed.size === 0;
   const time = unchanged ? previous.time : request.now;
   return withManagers(merged, [...rest, { ...self, time, fields }]);
 }
@@ -98,16 +94,17 @@ export function trackUpdate<T extends KubeObject>(request: UpdateRequest<T>): T 
   // An explicitly empty list is how clients ask for a fresh start.
   const reset = updated.metadata.managedFields?.length === 0;
   const managers = reset ? [] : readManagers(live?.metadata.managedFields);
-  const { changed, removed } = compareLeaves(ownedLeaves(shape, live ?? {}), ownedLeaves(shape, updated));
+  const { changed, removed } = compare(shape, live === undefined ? undefined : ownable(live), ownable(updated));
   if (live !== undefined && changed.size + removed.size === 0) {
     return reset ? withManagers(updated, []) : withEntries(updated, live.metadata.managedFields);
   }
   const self = { manager, operation: "Update", apiVersion: apiVersionOf(resource), subresource } as const;
-  const lost = new Set([...changed, ...removed]);
-  const rest = managers.map((other) => ({ ...other, fields: without(other.fields, lost) }));
-  const previous = rest.find((other) => sameManager(other, self));
-  const fields = new Set([...(previous?.fields ?? []), ...changed]);
-  return withManagers(updated, [...rest.filter((other) => other !== previous), { ...self, time: request.now, fields }]);
+  const previous = managers.find((other) => sameManager(other, self));
+  const rest = managers
+    .filter((other) => other !== previous)
+    .map((other) => ({ ...other, fields: withoutPaths(withoutPaths(other.fields, changed), removed) }));
+  const fields = withPaths(withoutPaths(previous?.fields ?? {}, removed), changed);
+  return withManagers(updated, [...rest, { ...self, time: request.now, fields }]);
 }
 
 /** A write through `status` applies to the status alone, any other to everything but it. */
@@ -123,35 +120,29 @@ function ownPart<T extends KubeObject>(applied: T, resource: Resource, subresour
   return (hasStatus ? rest : applied) as T;
 }
 
-function ownedLeaves(shape: Shape, object: object): Map<string, unknown> {
-  const leaves = leavesOf(shape, object);
-  for (const path of UNOWNED) leaves.delete(path);
-  for (const path of leaves.keys()) {
-    // managedFields is one leaf, but a label is not: only whole paths are unowned, and what lies below managedFields.
-    if (path.startsWith(MANAGED_FIELDS)) leaves.delete(path);
-  }
-  return leaves;
+/** The object without what nobody owns. */
+function ownable(object: KubeObject): object {
+  const { apiVersion: _a, kind: _k, metadata, ...rest } = object;
+  const owned = Object.entries(metadata).filter(([key]) => !UNOWNED_METADATA.has(key));
+  return owned.length === 0 ? rest : { metadata: Object.fromEntries(owned), ...rest };
 }
-const MANAGED_FIELDS = pathOf([fieldElement("metadata"), fieldElement("managedFields")]);
 
 /** Removes what `previous` applied and nobody owns any more: leaves, and messages whose last owned field is gone. */
-function dropAbandoned<T>(shape: Shape, merged: T, previous: Manager, owned: readonly ReadonlySet<string>[]): T {
-  const needed = new Set<string>();
-  for (const set of owned) for (const path of set) for (const prefix of prefixesOf(path)) needed.add(prefix);
+function dropAbandoned<T>(shape: Shape, merged: T, previous: Manager, owned: readonly FieldTree[]): T {
   const abandoned = new Set<string>();
-  for (const path of previous.fields) {
-    // The shortest prefix that nobody needs takes everything below with it.
-    const root = prefixesOf(path).find((prefix) => !needed.has(prefix));
-    if (root !== undefined) abandoned.add(root);
+  for (const path of pathsIn(previous.fields)) {
+    const elements = elementsOf(path);
+    for (let length = 1; length <= elements.length; length++) {
+      const prefix = elements.slice(0, length);
+      if (owned.some((tree) => hasBelow(tree, prefix))) continue;
+      // The shortest prefix that nobody needs takes everything below with it.
+      abandoned.add(pathOf(prefix));
+      break;
+    }
   }
   let result: unknown = merged;
   for (const path of abandoned) result = removePath(shape, result, elementsOf(path));
   return result as T;
-}
-
-function prefixesOf(path: string): string[] {
-  const elements = elementsOf(path);
-  return elements.map((_, index) => pathOf(elements.slice(0, index + 1)));
 }
 
 function conflictError(conflicts: readonly { other: Manager; paths: string[] }[]): TriremeError {

@@ -3,11 +3,10 @@ import type { Field, Message, Need } from "../schema/notation.ts";
 import { type JsonObject, isObject } from "../patch/value.ts";
 
 /**
- * Sets of field paths, the currency of server-side apply (sigs.k8s.io/structured-merge-diff `fieldpath`). A path is the
+ * Paths of fields, the currency of server-side apply (sigs.k8s.io/structured-merge-diff `fieldpath`). A path is the
  * elements from the root joined by {@link SEPARATOR}: `f:spec` names a field or map entry, `k:{"name":"a"}` an element
  * of a keyed list, `v:"x"` a member of a set.
  */
-export type FieldSet = ReadonlySet<string>;
 
 /** Between the elements of a path; JSON escapes it, so no element holds it. */
 const SEPARATOR = "\u0000";
@@ -68,44 +67,47 @@ function fieldShape({ facts: { shape, of, rule, atomic } }: Field<unknown, Need>
   return rule.type === "map" ? { type: "keyed", keys: rule.keys, item: inner } : LEAF;
 }
 
-/**
- * The paths of a value that somebody can own, each with its value where it is a leaf. Two objects differ exactly where
- * these maps differ.
- */
-export function leavesOf(shape: Shape, value: unknown): Map<string, unknown> {
-  const leaves = new Map<string, unknown>();
-  visit(shape, value, [], leaves);
+/** The paths of a value that somebody can own. */
+export function leavesOf(shape: Shape, value: unknown): Set<string> {
+  const leaves = new Set<string>();
+  visitLeaves(shape, value, "", (path) => leaves.add(path));
   return leaves;
 }
 
-function visit(shape: Shape, value: unknown, path: readonly string[], leaves: Map<string, unknown>): void {
-  const leaf = (): void => void (path.length > 0 && leaves.set(pathOf(path), value));
+/** Calls `visit` with the path of every leaf of a value, and of every map entry and list element. */
+export function visitLeaves(shape: Shape, value: unknown, path: string, visit: (path: string) => void): void {
+  const leaf = (): void => (path === "" ? undefined : visit(path));
   switch (shape.type) {
     case "leaf":
-      leaf();
-      return;
+      return leaf();
     case "object": {
       if (!isObject(value) || Object.keys(value).length === 0) return leaf();
-      for (const [key, item] of Object.entries(value)) {
-        const at = [...path, fieldElement(key)];
+      for (const key of Object.keys(value)) {
+        const at = below(path, fieldElement(key));
+        const child = shape.child(key);
         // An entry of a map exists by itself, a field of a message through what it holds.
-        if (shape.isMap) leaves.set(pathOf(at), undefined);
-        visit(shape.child(key), item, at, leaves);
+        if (shape.isMap && child.type !== "leaf") visit(at);
+        visitLeaves(child, value[key], at, visit);
       }
       return;
     }
     case "set":
       if (!Array.isArray(value) || value.length === 0) return leaf();
-      for (const item of value) leaves.set(pathOf([...path, valueElement(item)]), item);
+      for (const item of value) visit(below(path, valueElement(item)));
       return;
     case "keyed":
       if (!Array.isArray(value) || value.length === 0) return leaf();
       for (const item of value as JsonObject[]) {
-        const at = [...path, keyElement(item, shape.keys)];
-        visit(shape.item, item, at, leaves);
-        leaves.set(pathOf(at), shape.item.type === "leaf" ? item : undefined);
+        const at = below(path, keyElement(item, shape.keys));
+        visit(at);
+        if (shape.item.type !== "leaf") visitLeaves(shape.item, item, at, visit);
       }
   }
+}
+
+/** The path of an element under another path; the root is the empty text. */
+export function below(path: string, element: string): string {
+  return path === "" ? element : path + SEPARATOR + element;
 }
 
 /** Throws BadRequest if a keyed list names the same element twice: nobody could say which of them is meant. */
@@ -123,44 +125,6 @@ export function checkDistinct(shape: Shape, value: unknown, path = ""): void {
       checkDistinct(shape.item, item, `${path}${formatElement(key)}`);
     }
   }
-}
-
-/** The `fieldsV1` form of a set: a tree in which `.` says that an inner node is itself a member. */
-export function toFieldsV1(set: FieldSet): JsonObject {
-  const root: JsonObject = {};
-  for (const path of [...set].toSorted()) {
-    let node = root;
-    for (const element of elementsOf(path)) {
-      // Objects without members of their own stay empty: that is how a leaf is written.
-      node = (node[element] ??= {}) as JsonObject;
-    }
-    node["."] = {};
-  }
-  prune(root);
-  return root;
-}
-
-function prune(node: JsonObject): void {
-  for (const [element, child] of Object.entries(node)) {
-    if (element === ".") continue;
-    const members = Object.keys(child as JsonObject);
-    if (members.length === 1 && members[0] === ".") delete (child as JsonObject)["."];
-    else prune(child as JsonObject);
-  }
-}
-
-/** Reads `fieldsV1`; anything unreadable in it is left out. */
-export function fromFieldsV1(fields: unknown): Set<string> {
-  const set = new Set<string>();
-  const walk = (node: JsonObject, path: readonly string[]): void => {
-    const children = Object.entries(node);
-    if (path.length > 0 && (children.length === 0 || Object.hasOwn(node, "."))) set.add(pathOf(path));
-    for (const [element, child] of children) {
-      if (element !== "." && isObject(child)) walk(child, [...path, element]);
-    }
-  };
-  if (isObject(fields)) walk(fields, []);
-  return set;
 }
 
 /** `.spec.containers[name="a"].image`: a path for people. */

@@ -1,5 +1,5 @@
 import type { ManagedFieldsEntry } from "../kinds.ts";
-import { type FieldSet, fromFieldsV1, toFieldsV1 } from "./field-set.ts";
+import { type FieldTree, isEmpty, pathsIn, treeOf, withPaths } from "./field-tree.ts";
 
 /** Who owns which fields by which kind of write. */
 export interface Manager {
@@ -8,7 +8,7 @@ export interface Manager {
   readonly apiVersion: string;
   readonly subresource: string;
   readonly time: string | undefined;
-  readonly fields: FieldSet;
+  readonly fields: FieldTree;
 }
 
 /** Update managers kept per object, as in Kubernetes; the oldest beyond them are merged into one. */
@@ -24,20 +24,20 @@ export function readManagers(entries: readonly ManagedFieldsEntry[] | undefined)
     apiVersion: entry.apiVersion ?? "",
     subresource: entry.subresource ?? "",
     time: entry.time,
-    fields: fromFieldsV1(entry.fieldsV1),
+    fields: treeOf(entry.fieldsV1),
   }));
 }
 
 /** Writes metadata.managedFields: managers of nothing are left out, and the number of those that update is bounded. */
 export function writeManagers(managers: readonly Manager[]): ManagedFieldsEntry[] {
-  const kept = capUpdates(managers.filter(({ fields }) => fields.size > 0));
+  const kept = capUpdates(managers.filter(({ fields }) => !isEmpty(fields)));
   return kept.toSorted(byOperationThenTime).map(({ manager, operation, apiVersion, subresource, time, fields }) => ({
     manager,
     operation,
     apiVersion,
     ...(time === undefined ? {} : { time }),
     fieldsType: "FieldsV1",
-    fieldsV1: toFieldsV1(fields),
+    fieldsV1: fields,
     ...(subresource === "" ? {} : { subresource }),
   }));
 }
@@ -53,7 +53,7 @@ function capUpdates(managers: readonly Manager[]): readonly Manager[] {
   const surplus = updates.slice(0, Math.max(0, updates.length - MAX_UPDATE_MANAGERS + 1));
   if (surplus.length < 2) return managers;
   const newest = surplus.at(-1)!;
-  const fields = new Set(surplus.flatMap((manager) => [...manager.fields]));
+  const fields = surplus.reduce<FieldTree>((all, manager) => withPaths(all, pathsIn(manager.fields)), {});
   const ancient: Manager = { ...newest, manager: ANCIENT, subresource: "", fields };
   return [...managers.filter((manager) => !surplus.includes(manager)), ancient];
 }
@@ -66,15 +66,4 @@ export function sameManager(a: Manager, b: Omit<Manager, "fields" | "time">): bo
     a.apiVersion === b.apiVersion &&
     a.subresource === b.subresource
   );
-}
-
-/** The set without some paths; the same set when it has none of them. */
-export function without(set: FieldSet, paths: FieldSet): FieldSet {
-  const kept = [...set].filter((path) => !paths.has(path));
-  return kept.length === set.size ? set : new Set(kept);
-}
-
-/** Whether two sets have the same members. */
-export function sameSet(a: FieldSet, b: FieldSet): boolean {
-  return a.size === b.size && [...a].every((path) => b.has(path));
 }

@@ -1,4 +1,4 @@
-import { type JsonObject, isObject, jsonEqual } from "../patch/value.ts";
+import { type JsonObject, isObject } from "../patch/value.ts";
 import { type Shape, keyElement, valueElement } from "./field-set.ts";
 
 /** Lays an applied configuration over a live value: what it says wins, what it does not mention stays. */
@@ -81,20 +81,4 @@ export function removePath(shape: Shape, value: unknown, elements: readonly stri
 /** A list whose last element goes, goes as well: nobody asked for an empty one. */
 function emptied(list: unknown[]): unknown[] | undefined {
   return list.length === 0 ? undefined : list;
-}
-
-/** What differs between two maps of leaves. */
-export interface Difference {
-  /** Paths that the newer one added or gave another value. */
-  readonly changed: ReadonlySet<string>;
-  readonly removed: ReadonlySet<string>;
-}
-
-/** Compares the leaves of two objects. */
-export function compareLeaves(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<string, unknown>): Difference {
-  const changed = new Set<string>();
-  for (const [path, value] of after) {
-    if (!before.has(path) || !jsonEqual(before.get(path), value)) changed.add(path);
-  }
-  return { changed, removed: new Set([...before.keys()].filter((path) => !after.has(path))) };
 }

@@ -14,6 +14,12 @@ const SUBDOMAIN_LENGTH = 253;
 const PORT_NAME_LENGTH = 15;
 
 const whole = (pattern: string): RegExp => new RegExp(`^(?:${pattern})$`);
+const IS_LABEL = whole(LABEL);
+const IS_SUBDOMAIN = whole(SUBDOMAIN);
+const IS_LABEL_1035 = whole(LABEL_1035);
+const IS_NAME_PART = whole(NAME_PART);
+const IS_LABEL_VALUE = whole(`(${NAME_PART})?`);
+const IS_CONFIG_KEY = whole(CONFIG_KEY);
 const regexNote = (examples: string, pattern: string): string =>
   `(e.g. ${examples}, regex used for validation is '${pattern}')`;
 const tooLong = (limit: number): string => `must be no more than ${limit} characters`;
@@ -22,7 +28,7 @@ const tooLong = (limit: number): string => `must be no more than ${limit} charac
 export function dnsLabelProblems(value: string): string[] {
   const problems: string[] = [];
   if (value.length > LABEL_LENGTH) problems.push(tooLong(LABEL_LENGTH));
-  if (!whole(LABEL).test(value)) {
+  if (!IS_LABEL.test(value)) {
     problems.push(
       "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " +
         `with an alphanumeric character ${regexNote("'my-name',  or '123-abc'", LABEL)}`,
@@ -35,7 +41,7 @@ export function dnsLabelProblems(value: string): string[] {
 export function dnsSubdomainProblems(value: string): string[] {
   const problems: string[] = [];
   if (value.length > SUBDOMAIN_LENGTH) problems.push(tooLong(SUBDOMAIN_LENGTH));
-  if (!whole(SUBDOMAIN).test(value)) {
+  if (!IS_SUBDOMAIN.test(value)) {
     problems.push(
       "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start " +
         `and end with an alphanumeric character ${regexNote("'example.com'", SUBDOMAIN)}`,
@@ -48,7 +54,7 @@ export function dnsSubdomainProblems(value: string): string[] {
 export function dns1035LabelProblems(value: string): string[] {
   const problems: string[] = [];
   if (value.length > LABEL_LENGTH) problems.push(tooLong(LABEL_LENGTH));
-  if (!whole(LABEL_1035).test(value)) {
+  if (!IS_LABEL_1035.test(value)) {
     problems.push(
       "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic " +
         `character, and end with an alphanumeric character ${regexNote("'my-name',  or 'abc-123'", LABEL_1035)}`,
@@ -66,7 +72,7 @@ export function qualifiedNameProblems(value: string): string[] {
   else if (slash > 0) problems.push(...dnsSubdomainProblems(value.slice(0, slash)).map((p) => `prefix part ${p}`));
   if (name === "") problems.push("name part must be non-empty");
   else if (name.length > LABEL_LENGTH) problems.push(`name part ${tooLong(LABEL_LENGTH)}`);
-  if (!whole(NAME_PART).test(name)) {
+  if (!IS_NAME_PART.test(name)) {
     problems.push(
       "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " +
         `alphanumeric character ${regexNote("'MyName',  or 'my.name',  or '123-abc'", NAME_PART)}`,
@@ -79,7 +85,7 @@ export function qualifiedNameProblems(value: string): string[] {
 export function labelValueProblems(value: string): string[] {
   const problems: string[] = [];
   if (value.length > LABEL_LENGTH) problems.push(tooLong(LABEL_LENGTH));
-  if (!whole(`(${NAME_PART})?`).test(value)) {
+  if (!IS_LABEL_VALUE.test(value)) {
     problems.push(
       "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start " +
         "and end with an alphanumeric character " +
@@ -111,7 +117,7 @@ export function portNumberProblems(value: number): string[] {
 export function configKeyProblems(value: string): string[] {
   const problems: string[] = [];
   if (value.length > SUBDOMAIN_LENGTH) problems.push(tooLong(SUBDOMAIN_LENGTH));
-  if (!whole(CONFIG_KEY).test(value)) {
+  if (!IS_CONFIG_KEY.test(value)) {
     problems.push(
       "a valid config key must consist of alphanumeric characters, '-', '_' or '.' " +
         regexNote("'key.name',  or 'KEY_NAME',  or 'key-name'", CONFIG_KEY),
