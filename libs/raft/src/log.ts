@@ -241,9 +241,9 @@ export class RaftLog {
   }
 
   compact(index: number): void {
+    if (index <= this.offset) return;
     assert(index <= this.snapshot.index, `entry ${index} is not covered by a durable snapshot`);
     assert(index <= this.applied, "only what is applied is compacted");
-    if (index <= this.offset) return;
     const term = this.term(index);
     assert(term !== undefined, "the compaction point is in the log");
     this.entries = this.entries.slice(index - this.offset);

@@ -100,6 +100,21 @@ describe("reads", () => {
   });
 });
 
+describe("a snapshot of its own", () => {
+  it("is ignored when the leader's has overtaken it", () => {
+    const raft = member();
+    raft.step(app({ entries: [entry(3, 2), entry(3, 3)], commit: 3 }));
+    settle(raft);
+    const { conf } = base.snapshot;
+    raft.step({ type: "snap", from: 2n, to: 1n, term: 3, snapshot: { index: 9, term: 3, conf } });
+    // Written before, durable only now; the log that it belongs to is gone.
+    raft.snapshotCreated({ index: 3, term: 3, conf });
+    raft.compact(2);
+    settle(raft);
+    expect(raft.status()).toMatchObject({ applied: 9, firstIndex: 10 });
+  });
+});
+
 describe("the caller", () => {
   it("is told when it breaks its duties", () => {
     const raft = new Raft({ id: 1n, initial: bootstrapState([1n]), prng: createPrng(1) });

@@ -311,8 +311,9 @@ export class Raft {
   /** A snapshot taken by this member became durable: it may be sent to followers and allows compaction up to it. */
   snapshotCreated(meta: SnapshotMeta): void {
     const { log } = this.core;
+    // While ours was being written, the leader's may have replaced the log beyond it.
+    if (meta.index <= Math.max(log.snapshot.index, log.offset)) return;
     assert(meta.index <= log.applied, "a snapshot holds only what is applied");
-    if (meta.index <= log.snapshot.index) return;
     assert(log.term(meta.index) === meta.term, "a snapshot's term is that of its last entry");
     log.snapshot = meta;
   }

@@ -23,7 +23,6 @@ import { createOpsServer } from "./ops-server.ts";
 import { PeerTransport } from "./peers/transport.ts";
 import { Compactor } from "./replica/compactor.ts";
 import { Replica } from "./replica/replica.ts";
-import { TRAILING_ENTRIES } from "./replica/snapshotter.ts";
 import { loadNewest, openSnapshotDir } from "./snapshot/snapshot-dir.ts";
 import { type StoreTls, serverCredentials } from "./tls.ts";
 import type { LogContents } from "./wal/read.ts";
@@ -80,7 +79,7 @@ export async function startStore(options: {
     onFatal: options.onFatal,
   });
   if (contents.tornBytes > 0) log.warn("a torn tail was cut off the log", { bytes: contents.tornBytes });
-  const { initial, store, snapshot } = await recover(cluster, contents, snapshotDir, log);
+  const { initial, store, snapshot } = await recover(cluster, contents, snapshotDir, config.trailingEntries, log);
   log.info("log recovered", {
     index: store.appliedIndex,
     lastIndex: initial.entries.at(-1)?.index ?? initial.snapshot.index,
@@ -105,6 +104,7 @@ export async function startStore(options: {
     heartbeatMs: config.heartbeatMs,
     electionMs: config.electionMs,
     snapshotBytes: config.snapshotBytes,
+    trailingEntries: config.trailingEntries,
     clock,
     log,
     metrics,
@@ -152,6 +152,7 @@ async function recover(
   cluster: Cluster,
   contents: LogContents,
   snapshotDir: string,
+  trailingEntries: number,
   log: Logger,
 ): Promise<{ initial: InitialState; store: MvccStore; snapshot: InitialState["snapshot"] | undefined }> {
   const boot = bootstrapState([...cluster.members.keys()]);
@@ -167,7 +168,7 @@ async function recover(
   }
   const last = entries.at(-1)?.index ?? 0;
   const hardState = contents.hardState ?? boot.hardState;
-  const kept = last <= base.index ? [] : entries.filter((entry) => entry.index >= base.index - TRAILING_ENTRIES);
+  const kept = last <= base.index ? [] : entries.filter((entry) => entry.index >= base.index - trailingEntries);
   const commit = Math.max(hardState.commit, base.index);
   return {
     initial: { hardState: { ...hardState, commit }, snapshot: base, entries: kept },

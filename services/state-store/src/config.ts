@@ -19,6 +19,11 @@ export const storeFlags = {
     default: 64 * 1024 * 1024,
     min: 4096,
   }),
+  trailingEntries: flag.int({
+    help: "Log entries kept behind a snapshot, so that a follower that was away for a moment needs none. As etcd.",
+    default: 5000,
+    min: 0,
+  }),
   autoCompactMs: flag.int({ help: "History older than this is forgotten; 0 keeps all.", default: 300_000 }),
 };
 

@@ -51,6 +51,7 @@ export interface ReplicaOptions {
   readonly heartbeatMs: number;
   readonly electionMs: number;
   readonly snapshotBytes: number;
+  readonly trailingEntries: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: StoreMetrics;

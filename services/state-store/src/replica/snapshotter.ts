@@ -6,9 +6,6 @@ import { pruneSnapshots } from "../snapshot/snapshot-dir.ts";
 import { writeSnapshotFile } from "../snapshot/snapshot-file.ts";
 import type { Wal } from "../wal/wal.ts";
 
-/** Entries kept in memory behind a snapshot, so that a follower that was away for a moment needs no snapshot. As etcd. */
-export const TRAILING_ENTRIES = 5000;
-
 /**
  * A snapshot is also due after so many entries (or as many as there are keys, so that it stays cheap beside them): they
  * all sit in memory until one covers them.
@@ -25,6 +22,8 @@ export interface SnapshotterOptions {
   readonly dir: string;
   /** Bytes of log after which a snapshot is due, unless the state itself is larger. */
   readonly snapshotBytes: number;
+  /** Entries kept behind a snapshot. */
+  readonly trailingEntries: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly schedule: () => void;
@@ -96,7 +95,7 @@ export class Snapshotter {
 
   /** The file is durable: say so in the log, then drop what it covers. */
   private async adopt(meta: SnapshotMeta): Promise<void> {
-    const { wal, raft, dir, schedule } = this.options;
+    const { wal, raft, dir, schedule, trailingEntries } = this.options;
     // A newer one may have come from the leader meanwhile.
     if (this.stopped || meta.index <= (this.newest?.index ?? 0)) return;
     await new Promise<void>((resolve) => {
@@ -105,7 +104,7 @@ export class Snapshotter {
     if (this.stopped || meta.index <= (this.newest?.index ?? 0)) return;
     this.newest = meta;
     raft.snapshotCreated(meta);
-    const keepFrom = meta.index - TRAILING_ENTRIES;
+    const keepFrom = meta.index - trailingEntries;
     if (keepFrom > 0) raft.compact(keepFrom);
     schedule();
     await wal.release(Math.max(0, keepFrom));

@@ -1,0 +1,312 @@
+// Three real stores for a test, each a process in a network namespace of its own, so that a link can be cut.
+import { credentials, Metadata } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
+import { createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import type { KeyPair } from "@trireme/pki";
+import { KVClient, PutRequest, RangeRequest } from "@trireme/proto/etcdserverpb/rpc";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../services/state-store/src/main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const NAMES = ["server1", "server2", "server3"] as const;
+
+/** Everything that a test waits for takes far less; a loaded machine gets more. */
+const PATIENCE_MS = 20_000;
+
+const run = (command: string, ...args: string[]): string =>
+  execFileSync(command, args, { encoding: "utf8", stdio: "pipe" });
+const ip = (...args: string[]): string => run("ip", ...args);
+
+/** What `etcdctl` said. */
+export interface CommandResult {
+  readonly ok: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One line of `etcdctl endpoint status -w json`, the part that tests look at. */
+export interface EndpointStatus {
+  readonly memberId: string;
+  readonly leader: string;
+  readonly raftTerm: number;
+  readonly revision: number;
+}
+
+/** Resolves to what `probe` answers as soon as it answers something; throws with `what` when it takes too long. */
+export async function until<T>(what: string, probe: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
+  let last: unknown;
+  while (performance.now() < deadline) {
+    try {
+      const value = await probe();
+      if (value !== undefined) return value;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`waited in vain for ${what}`, { cause: last });
+}
+
+/** One replica. */
+export class StoreMember {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: string;
+  private readonly cluster: StoreCluster;
+  private child: ChildProcess | undefined;
+  private kv: KVClient | undefined;
+
+  constructor(cluster: StoreCluster, name: string, address: string, netns: string) {
+    this.cluster = cluster;
+    this.name = name;
+    this.address = address;
+    this.netns = netns;
+  }
+
+  get pid(): number {
+    const pid = this.child?.pid;
+    if (pid === undefined) throw new Error(`${this.name} does not run`);
+    return pid;
+  }
+
+  get logFile(): string {
+    return join(this.cluster.dir, `${this.name}.log`);
+  }
+
+  log(): string {
+    return readFileSync(this.logFile, "utf8");
+  }
+
+  start(): void {
+    const log = openSync(this.logFile, "a");
+    const flags = this.cluster.flagsOf(this);
+    this.child = spawn("ip", ["netns", "exec", this.netns, process.execPath, MAIN, ...flags], {
+      cwd: ROOT,
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+  }
+
+  signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+    process.kill(this.pid, signal);
+  }
+
+  async kill(): Promise<void> {
+    const { child } = this;
+    if (child === undefined) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill("SIGKILL");
+      await gone;
+    }
+    this.child = undefined;
+    this.kv?.close();
+    this.kv = undefined;
+  }
+
+  private client(): KVClient {
+    const { ca, operator } = this.cluster;
+    const tls = credentials.createSsl(Buffer.from(ca), Buffer.from(operator.key), Buffer.from(operator.cert));
+    this.kv ??= new KVClient(`${this.address}:2379`, tls, {
+      "grpc.max_reconnect_backoff_ms": 200,
+      "grpc.initial_reconnect_backoff_ms": 50,
+      "grpc.use_local_subchannel_pool": 1,
+    });
+    return this.kv;
+  }
+
+  /** Resolves when the put is acknowledged. */
+  put(key: string, value: string, timeoutMs = 8000): Promise<bigint> {
+    return new Promise((resolve, reject) => {
+      const request = PutRequest.fromPartial({ key: Buffer.from(key), value: Buffer.from(value) });
+      const done = (error: ServiceError | null, response?: { header?: { revision: bigint } | undefined }): void =>
+        error === null ? resolve(response?.header?.revision ?? 0n) : reject(error);
+      this.client().put(request, new Metadata(), { deadline: Date.now() + timeoutMs }, done);
+    });
+  }
+
+  /** The value of a key, or undefined when it is not there. */
+  async get(key: string, options: { serializable?: boolean; timeoutMs?: number } = {}): Promise<string | undefined> {
+    return (await this.range(key, "", options)).get(key);
+  }
+
+  /** Keys and values from `key` up to `end`. */
+  range(
+    key: string,
+    end: string,
+    options: { serializable?: boolean; timeoutMs?: number } = {},
+  ): Promise<Map<string, string>> {
+    return new Promise((resolve, reject) => {
+      const { serializable = false, timeoutMs = 8000 } = options;
+      const request = RangeRequest.fromPartial({ key: Buffer.from(key), rangeEnd: Buffer.from(end), serializable });
+      this.client().range(request, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+        if (error !== null) reject(error);
+        else resolve(new Map(response.kvs.map((kv) => [kv.key.toString(), kv.value.toString()])));
+      });
+    });
+  }
+
+  /** Runs etcdctl inside this member's own network, where it answers even when its link is cut. */
+  etcdctl(...args: string[]): Promise<CommandResult> {
+    return this.cluster.etcdctl([this], ["ip", "netns", "exec", this.netns], args);
+  }
+
+  async status(): Promise<EndpointStatus | undefined> {
+    const { ok, stdout } = await this.etcdctl("endpoint", "status", "-w", "json");
+    if (!ok) return undefined;
+    // Ids are uint64: kept as text, since JSON.parse would round them.
+    const text = stdout.replace(/"(member_id|leader)":(\d+)/g, '"$1":"$2"');
+    const [first] = JSON.parse(text) as {
+      Status: { header: { member_id: string; revision: number }; leader?: string; raftTerm: number };
+    }[];
+    if (first === undefined) return undefined;
+    const { header, leader = "0", raftTerm } = first.Status;
+    return { memberId: header.member_id, leader, raftTerm, revision: header.revision };
+  }
+
+  /** Takes the member's link down at the switch, or up again: nothing arrives, nothing leaves. */
+  link(state: "up" | "down"): void {
+    ip("-n", this.cluster.fabric, "link", "set", `p-${this.name}`, state);
+  }
+}
+
+/** The cluster and its private network. */
+export class StoreCluster {
+  readonly dir = mkdtempSync(join(tmpdir(), "trireme-store-"));
+  readonly fabric = `st${process.pid}`;
+  readonly members: readonly StoreMember[];
+  readonly extraFlags: readonly string[];
+  ca = "";
+  operator: KeyPair = { cert: "", key: "" };
+  private readonly subnet = `10.213.${process.pid % 250}`;
+
+  constructor(extraFlags: readonly string[] = []) {
+    this.extraFlags = extraFlags;
+    this.members = NAMES.map(
+      (name, i) => new StoreMember(this, name, `${this.subnet}.${i + 1}`, `${this.fabric}-${i + 1}`),
+    );
+  }
+
+  flagsOf(member: StoreMember): string[] {
+    const peers = this.members.map(({ name, address }) => `${name}=${address}:2380`).join(",");
+    return [
+      `--name=${member.name}`,
+      `--data-dir=${join(this.dir, member.name, "data")}`,
+      `--address=${member.address}`,
+      `--initial-cluster=${peers}`,
+      "--cluster-token=store-raft-test",
+      `--pki-dir=${join(this.dir, member.name, "pki")}`,
+      ...this.extraFlags,
+    ];
+  }
+
+  async start(): Promise<void> {
+    this.wire();
+    await this.writeCertificates();
+    for (const member of this.members) member.start();
+    await this.leader();
+  }
+
+  private wire(): void {
+    ip("netns", "add", this.fabric);
+    ip("-n", this.fabric, "link", "add", "br0", "type", "bridge");
+    ip("-n", this.fabric, "link", "set", "br0", "up");
+    // Our own leg, so that clients of the test reach every member.
+    ip("link", "add", this.fabric, "type", "veth", "peer", "name", "p-root", "netns", this.fabric);
+    this.plug("p-root");
+    ip("addr", "add", `${this.subnet}.254/24`, "dev", this.fabric);
+    ip("link", "set", this.fabric, "up");
+    for (const { name, address, netns } of this.members) {
+      ip("netns", "add", netns);
+      ip("-n", netns, "link", "set", "lo", "up");
+      ip("-n", netns, "link", "add", "eth0", "type", "veth", "peer", "name", `p-${name}`, "netns", this.fabric);
+      this.plug(`p-${name}`);
+      ip("-n", netns, "addr", "add", `${address}/24`, "dev", "eth0");
+      ip("-n", netns, "link", "set", "eth0", "up");
+    }
+  }
+
+  private plug(port: string): void {
+    ip("-n", this.fabric, "link", "set", port, "master", "br0", "up");
+  }
+
+  private async writeCertificates(): Promise<void> {
+    const storeCa = await createCa("store CA");
+    const peerCa = await createCa("peer CA");
+    this.ca = storeCa.cert;
+    this.operator = await issue({ ca: storeCa, cn: "operator", o: "trireme:operators", client: true });
+    writeKeyPair(this.dir, "operator", this.operator);
+    writePrivateFile(join(this.dir, "ca.crt"), storeCa.cert);
+    for (const { name, address } of this.members) {
+      const pki = join(this.dir, name, "pki");
+      const sans = [address, "127.0.0.1", "localhost"];
+      const server = await issue({ ca: storeCa, cn: name, sans, server: true });
+      const peer = await issue({ ca: peerCa, cn: name, sans: [address, name], server: true, client: true });
+      writePrivateFile(join(pki, "store-ca.crt"), storeCa.cert);
+      writePrivateFile(join(pki, "peer-ca.crt"), peerCa.cert);
+      writeKeyPair(pki, "store-server", server);
+      writeKeyPair(pki, "peer", peer);
+    }
+  }
+
+  /** The leader that a majority of the members sees, once it answers reads. */
+  async leader(among: readonly StoreMember[] = this.members): Promise<StoreMember> {
+    return until("a leader", async () => {
+      const seen = await Promise.all(among.map(async (member) => ({ member, status: await member.status() })));
+      const votes = seen.filter(({ status }) => status !== undefined && status.leader !== "0");
+      const leader = seen.find(({ status }) => status !== undefined && status.memberId === status.leader);
+      if (leader === undefined) return undefined;
+      const agree = votes.filter(({ status }) => status?.leader === leader.status?.memberId);
+      if (agree.length < 2) return undefined;
+      await leader.member.get("nothing", { timeoutMs: 1000 });
+      return leader.member;
+    });
+  }
+
+  others(...members: readonly StoreMember[]): StoreMember[] {
+    return this.members.filter((member) => !members.includes(member));
+  }
+
+  /** Runs etcdctl against the given members, through `prefix` (a network namespace). */
+  etcdctl(members: readonly StoreMember[], prefix: readonly string[], args: readonly string[]): Promise<CommandResult> {
+    const [command = "etcdctl", ...rest] = [...prefix, "etcdctl", ...this.etcdctlFlags(members), ...args];
+    const env = { ...process.env, ETCDCTL_API: "3" };
+    return new Promise((resolve) => {
+      execFile(command, rest, { encoding: "utf8", env, timeout: PATIENCE_MS }, (error, stdout, stderr) => {
+        resolve({ ok: error === null, stdout, stderr });
+      });
+    });
+  }
+
+  etcdctlFlags(members: readonly StoreMember[]): string[] {
+    return [
+      `--endpoints=${members.map(({ address }) => `${address}:2379`).join(",")}`,
+      `--cacert=${join(this.dir, "ca.crt")}`,
+      `--cert=${join(this.dir, "operator.crt")}`,
+      `--key=${join(this.dir, "operator.key")}`,
+    ];
+  }
+
+  async stop(): Promise<void> {
+    for (const member of this.members) await member.kill().catch(() => undefined);
+    for (const { netns } of this.members) tryIp("netns", "del", netns);
+    tryIp("link", "del", this.fabric);
+    tryIp("netns", "del", this.fabric);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Cleaning up goes on when a part of it was never made. */
+function tryIp(...args: string[]): void {
+  try {
+    ip(...args);
+  } catch (error) {
+    if (process.env["VERBOSE"] !== undefined) console.error((error as Error).message);
+  }
+}
