@@ -78,6 +78,7 @@ beforeAll(async () => {
     metricsPort,
     walSegmentBytes: 256 * 1024,
     snapshotBytes: 64 * 1024,
+    trailingEntries: 5000,
     autoCompactMs: 0,
   };
   app = await start();
