@@ -25,6 +25,7 @@ import { Registry } from "./registry/registry.ts";
 import { EventExpiry } from "./relay/event-expiry.ts";
 import { Relay } from "./relay/relay.ts";
 import { ConsistentReads } from "./storage/consistent-reads.ts";
+import { explainedStore } from "./storage/explained-store.ts";
 import { WatchCache } from "./storage/watch-cache.ts";
 
 /**
@@ -59,7 +60,8 @@ export interface Apiserver {
 /** Puts an apiserver together. Nothing runs before `start`. */
 export async function createApiserver(config: ApiserverConfig, deps: ApiserverDeps): Promise<Apiserver> {
   const clock = deps.clock ?? systemClock;
-  const { store, log } = deps;
+  const { log } = deps;
+  const store = explainedStore(deps.store);
   const tls = await readTls(config.pkiDir);
   const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
   const reads = new ConsistentReads(store, cache);
@@ -121,6 +123,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       expiry.stop();
       await relay?.stop();
       await sleep(DRAIN_NOTICE_MS);
+      pipeline.endWatches();
       await Promise.all([rest.close(DRAIN_MS), grpc.close(DRAIN_MS)]);
       logs.close();
       readiness.stop();

@@ -67,7 +67,9 @@ export function sendError(response: Response, thrown: unknown): number {
     response.destroy();
     return code;
   }
-  const retry = status.details?.retryAfterSeconds ?? (code === 429 || code === 503 ? 1 : undefined);
+  // Only where the error asks for it: on this header clients repeat a request many times in silence, and a person in
+  // front of an outage should rather read what is wrong.
+  const retry = status.details?.retryAfterSeconds;
   sendJson(response, code, status, retry === undefined ? {} : { "retry-after": String(retry) });
   return code;
 }

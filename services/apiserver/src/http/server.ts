@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type Http2SecureServer, type ServerHttp2Session, createSecureServer } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Logger } from "@trireme/telemetry";
 import type { Request, Response } from "./exchange.ts";
 
@@ -32,7 +33,8 @@ export interface TlsFiles {
 /** An HTTPS server for HTTP/2 and HTTP/1.1 that asks for a client certificate; the handler judges it. */
 export class HttpsServer {
   private readonly server: Http2SecureServer;
-  private readonly sockets = new Set<Socket>();
+  /** Open connections and their HTTP/1.1 requests under way. */
+  private readonly sockets = new Map<TLSSocket, number>();
   private readonly sessions = new Set<ServerHttp2Session>();
 
   constructor(tls: TlsFiles, handle: (request: Request, response: Response) => Promise<void>, log: Logger) {
@@ -51,12 +53,13 @@ export class HttpsServer {
       http1Options: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
     } as Parameters<typeof createSecureServer>[0];
     this.server = createSecureServer(options, (request, response) => {
+      if (request.httpVersionMajor === 1) this.count(request.socket, response);
       handle(request, response).catch((thrown: unknown) => log.error("request handler threw", { err: thrown }));
     });
     this.server.maxConnections = MAX_CONNECTIONS;
-    this.server.on("secureConnection", (socket: Socket) => {
+    this.server.on("secureConnection", (socket: TLSSocket) => {
       socket.setNoDelay(true);
-      this.sockets.add(socket);
+      this.sockets.set(socket, 0);
       socket.on("close", () => this.sockets.delete(socket));
       // A client that resets its connection is everyday life.
       socket.on("error", (error) => log.debug("connection failed", { err: error }));
@@ -82,11 +85,26 @@ export class HttpsServer {
     const closed = once(this.server, "close");
     this.server.close();
     for (const session of this.sessions) session.close();
+    for (const [socket, requests] of this.sockets) {
+      if (requests === 0 && socket.alpnProtocol !== "h2") socket.destroy();
+    }
     const timer = setTimeout(() => {
       for (const session of this.sessions) session.destroy();
-      for (const socket of this.sockets) socket.destroy();
+      for (const socket of this.sockets.keys()) socket.destroy();
     }, graceMs);
     await closed;
     clearTimeout(timer);
+  }
+
+  /** Counts the requests of an HTTP/1.1 connection; the last one of a closing server takes its connection along. */
+  private count(plain: Socket, response: Response): void {
+    const socket = plain as TLSSocket;
+    this.sockets.set(socket, (this.sockets.get(socket) ?? 0) + 1);
+    response.on("close", () => {
+      const left = (this.sockets.get(socket) ?? 1) - 1;
+      if (!this.sockets.has(socket)) return;
+      this.sockets.set(socket, left);
+      if (left === 0 && !this.server.listening) socket.end();
+    });
   }
 }

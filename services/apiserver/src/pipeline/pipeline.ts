@@ -53,6 +53,7 @@ export interface PipelineParts {
 /** What every request passes, whichever door it came by: authorization, then the registry. */
 export class RequestPipeline {
   private readonly parts: PipelineParts;
+  private readonly sessions = new Set<WatchSession>();
 
   constructor(parts: PipelineParts) {
     this.parts = parts;
@@ -95,12 +96,20 @@ export class RequestPipeline {
     return this.parts.lists.list(target.resource, target.namespace, options);
   }
 
-  watch(caller: Caller, target: Target, options: WatchOptions): Promise<WatchSession> {
+  async watch(caller: Caller, target: Target, options: WatchOptions): Promise<WatchSession> {
     this.authorize(caller, "watch", target);
     const { resource, namespace } = target;
     const selection = selectionOf(resource, options.labelSelector, options.fieldSelector);
     const { cache, reads, clock } = this.parts;
-    return WatchSession.open(cache, reads, clock, { resource, namespace, selection }, options);
+    const session = await WatchSession.open(cache, reads, clock, { resource, namespace, selection }, options);
+    this.sessions.add(session);
+    session.whenEnded(() => this.sessions.delete(session));
+    return session;
+  }
+
+  /** Ends every watch, so that its client goes on at another server. */
+  endWatches(): void {
+    for (const session of this.sessions) session.close();
   }
 
   async create(caller: Caller, target: Target, body: unknown, options: WriteOptions): Promise<Written> {

@@ -41,6 +41,7 @@ export class WatchSession {
   private after = 0;
   private unsubscribe: (() => void) | undefined;
   private cancelBookmark: (() => void) | undefined;
+  private onEnd: (() => void) | undefined;
 
   private constructor(cache: WatchCache, clock: Clock, scope: WatchScope) {
     this.cache = cache;
@@ -87,9 +88,16 @@ export class WatchSession {
     return this.pending.splice(0);
   }
 
+  /** Has `listener` called when the watch ends, by whomever. */
+  whenEnded(listener: () => void): void {
+    this.onEnd = listener;
+  }
+
   /** Ends the watch; what is pending can still be read. */
   close(): void {
+    if (this.ended) return;
     this.ended = true;
+    this.onEnd?.();
     this.unsubscribe?.();
     this.cancelBookmark?.();
     this.wake?.();

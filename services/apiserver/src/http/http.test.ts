@@ -1,0 +1,245 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { type ClientHttp2Session, connect } from "node:http2";
+import { type RequestOptions, request as httpsRequest } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Ca, createCa, issue, mkdirPrivate, readKeyPair, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import { createMemoryStore } from "@trireme/store-client";
+import { silentLogger } from "@trireme/telemetry";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Apiserver, createApiserver } from "../app.ts";
+import { podNamed } from "../fixture.ts";
+
+const REST = 23_010;
+
+let dir: string;
+let server: Apiserver;
+
+async function addIdentity(ca: Ca, file: string, cn: string, o?: string): Promise<void> {
+  const sans = ["127.0.0.1"];
+  const pair = await issue({ ca, cn, sans, server: true, client: true, ...(o === undefined ? {} : { o }) });
+  writeKeyPair(dir, file, pair);
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "apiserver-"));
+  mkdirPrivate(dir);
+  const ca = await createCa("test CA");
+  writePrivateFile(join(dir, "ca.crt"), ca.cert);
+  await addIdentity(ca, "apiserver", "kube-apiserver");
+  await addIdentity(ca, "admin", "admin", "system:masters");
+  await addIdentity(ca, "node", "system:node:node1", "system:nodes");
+  await addIdentity(await createCa("another CA"), "stranger", "admin", "system:masters");
+  server = await createApiserver(
+    {
+      name: "s1",
+      address: "127.0.0.1",
+      pkiDir: dir,
+      storeEndpoints: [],
+      apiServers: ["127.0.0.1:6443"],
+      natsUrls: [],
+      serviceCidr: "10.96.0.0/16",
+      podCidr: "10.244.0.0/16",
+      nodePortRange: "30000-32767",
+      clusterName: "test",
+      restPort: REST,
+      grpcPort: REST + 1,
+      metricsPort: REST + 2,
+    },
+    { store: createMemoryStore(), log: silentLogger },
+  );
+  await server.start();
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(dir, { recursive: true });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly text: string;
+  readonly json: { readonly [key: string]: unknown };
+}
+
+interface Ask {
+  readonly as?: string;
+  readonly method?: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  readonly port?: number;
+}
+
+function ask(
+  path: string,
+  { as = "admin", method = "GET", body, headers = {}, port = REST }: Ask = {},
+): Promise<Answer> {
+  const identity = as === "" ? {} : readKeyPair(dir, as);
+  const payload = body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+  const type = payload === undefined ? {} : { "content-type": "application/json" };
+  const options: RequestOptions = {
+    host: "127.0.0.1",
+    port,
+    path,
+    method,
+    agent: false,
+    ca: readFileSync(join(dir, "ca.crt")),
+    ...identity,
+    headers: { ...type, ...headers },
+  };
+  return new Promise((resolve, reject) => {
+    const request = httpsRequest(options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString();
+        const json = text.startsWith("{") ? JSON.parse(text) : {};
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
+      });
+    });
+    request.on("error", reject);
+    request.end(payload);
+  });
+}
+
+describe("who may enter", () => {
+  it("shows health to anybody, and nothing else", async () => {
+    expect((await ask("/livez", { as: "" })).text).toBe("ok");
+    expect((await ask("/readyz", { as: "" })).status).toBe(200);
+    for (const path of ["/api", "/version", "/metrics", "/api/v1/pods"]) {
+      expect((await ask(path, { as: "" })).json).toMatchObject({ code: 401, reason: "Unauthorized" });
+    }
+  });
+
+  it("refuses another CA's certificate everywhere, health included", async () => {
+    const { json } = await ask("/livez", { as: "stranger" });
+    expect(json).toMatchObject({ code: 401 });
+    expect(json["message"]).toContain("the client certificate is not valid here");
+    await expect(ask("/metrics", { as: "stranger", port: REST + 2 })).rejects.toThrow();
+    await expect(ask("/metrics", { as: "", port: REST + 2 })).rejects.toThrow();
+  });
+
+  it("names user, verb, resource and namespace of what it forbids", async () => {
+    const { json } = await ask("/api/v1/namespaces/default/secrets", { as: "node" });
+    expect(json).toMatchObject({
+      code: 403,
+      message:
+        'secrets is forbidden: User "system:node:node1" cannot list resource "secrets" in API group "" in the namespace "default"',
+    });
+    const other = { apiVersion: "v1", kind: "Node", metadata: { name: "node2" } };
+    expect((await ask("/api/v1/nodes", { as: "node", method: "POST", body: other })).status).toBe(403);
+    const own = { apiVersion: "v1", kind: "Node", metadata: { name: "node1" } };
+    expect((await ask("/api/v1/nodes", { as: "node", method: "POST", body: own })).status).toBe(201);
+  });
+});
+
+describe("documents", () => {
+  it("serves the aggregated discovery under its exact media type", async () => {
+    const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+    const { headers, json } = await ask("/apis", { headers: { accept } });
+    expect(headers["content-type"]).toBe("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    const items = json["items"] as { metadata: { name: string } }[];
+    expect(items.map((item) => item.metadata.name)).toContain("apps");
+    expect((await ask("/apis/apps/v1")).json).toMatchObject({ kind: "APIResourceList" });
+    expect((await ask("/version")).json).toMatchObject({ major: "1", minor: "35" });
+    expect((await ask("/openapi/v3")).json["paths"]).toHaveProperty("apis/apps/v1");
+  });
+
+  it("answers 404 to what is not there", async () => {
+    for (const path of [
+      "/apis/nope/v1",
+      "/api/v1/nopes",
+      "/nope",
+      "/openapi/v2",
+      "/api/v1/namespaces/default/nodes/a",
+    ]) {
+      expect((await ask(path)).json).toMatchObject({ kind: "Status", code: 404, reason: "NotFound" });
+    }
+  });
+});
+
+describe("objects", () => {
+  const pods = "/api/v1/namespaces/default/pods";
+
+  it("are created, read as JSON, Table and metadata, and deleted", async () => {
+    expect((await ask(pods, { method: "POST", body: podNamed("a") })).status).toBe(201);
+    const list = await ask(pods);
+    expect(list.json).toMatchObject({ kind: "PodList", apiVersion: "v1", items: [{ metadata: { name: "a" } }] });
+    const table = await ask(pods, {
+      headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json" },
+    });
+    expect(table.json).toMatchObject({ kind: "Table", rows: [{ object: { kind: "PartialObjectMetadata" } }] });
+    const accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    expect((await ask(`${pods}/a`, { headers: { accept } })).json).toMatchObject({ kind: "PartialObjectMetadata" });
+    expect((await ask(`${pods}/a`, { headers: { accept: "text/html" } })).status).toBe(406);
+    expect((await ask(`${pods}/a`, { method: "DELETE" })).json).toMatchObject({ metadata: { name: "a" } });
+    expect((await ask(`${pods}/a`)).json).toMatchObject({ code: 404, message: 'pods "a" not found' });
+  });
+
+  it("are refused by the name of what is wrong with them", async () => {
+    const typo = { ...podNamed("b"), spec: { containers: [{ name: "c", imagee: "x" }] } };
+    const strict = await ask(`${pods}?fieldValidation=Strict`, { method: "POST", body: typo });
+    expect(strict.json).toMatchObject({ code: 400 });
+    expect(strict.json["message"]).toContain("spec.containers[0].imagee");
+    const broken = await ask(pods, { method: "POST", body: Buffer.from("{") });
+    expect(broken.json["message"]).toContain("the body is not valid JSON");
+    const media = await ask(pods, { method: "POST", body: {}, headers: { "content-type": "text/html" } });
+    expect(media.status).toBe(415);
+    expect((await ask(`${pods}/x`, { method: "POST", body: {} })).status).toBe(405);
+    const dry = await ask(`${pods}?dryRun=Some`, { method: "POST", body: podNamed("b") });
+    expect(dry.json["message"]).toContain("dryRun");
+  });
+
+  it("warn of unknown fields when asked to", async () => {
+    const typo = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "warned" }, dta: {} };
+    const path = "/api/v1/namespaces/default/configmaps?fieldValidation=Warn";
+    const { status, headers } = await ask(path, { method: "POST", body: typo });
+    expect([status, headers["warning"]]).toEqual([201, expect.stringContaining('299 - "unknown field \\"dta\\"')]);
+  });
+
+  it("of more than 3 MiB are refused by the limit's name, however they come", async () => {
+    const body = Buffer.alloc(3 * 1024 * 1024 + 1, "x");
+    const declared = await ask(pods, { method: "POST", body, headers: { "content-length": String(body.length) } });
+    expect(declared.json).toMatchObject({ code: 413, reason: "RequestEntityTooLarge" });
+    expect(declared.json["message"]).toContain("limit is 3145728");
+    const chunked = await ask(pods, { method: "POST", body, headers: { "transfer-encoding": "chunked" } });
+    expect(chunked.status).toBe(413);
+  });
+});
+
+describe("watches", () => {
+  let session: ClientHttp2Session;
+  beforeAll(() => {
+    session = connect(`https://127.0.0.1:${REST}`, {
+      ca: readFileSync(join(dir, "ca.crt")),
+      ...readKeyPair(dir, "admin"),
+    });
+  });
+  afterAll(() => session.close());
+
+  it("answer their headers before the first event, then line by line", async () => {
+    const path = "/api/v1/namespaces/default/configmaps?watch=true&fieldSelector=metadata.name%3Dw";
+    const stream = session.request({ ":path": path });
+    const status = await new Promise((resolve) => stream.on("response", (headers) => resolve(headers[":status"])));
+    expect(status).toBe(200);
+    const line = new Promise<string>((resolve) => stream.once("data", (chunk: Buffer) => resolve(chunk.toString())));
+    const body = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "w" } };
+    await ask("/api/v1/namespaces/default/configmaps", { method: "POST", body });
+    expect(JSON.parse(await line)).toMatchObject({ type: "ADDED", object: { metadata: { name: "w" } } });
+    stream.close();
+  });
+
+  it("end when their time is over", async () => {
+    const stream = session.request({ ":path": "/api/v1/pods?watch=true&timeoutSeconds=1" });
+    stream.resume();
+    await new Promise((resolve) => stream.on("end", resolve));
+    expect(stream.rstCode).toBe(0);
+  });
+
+  it("say that their version is too old", async () => {
+    const { json } = await ask("/api/v1/pods?watch=true&resourceVersion=x");
+    expect(json).toMatchObject({ code: 400 });
+    const initial = await ask("/api/v1/pods?watch=true&sendInitialEvents=true");
+    expect(initial.json["message"]).toContain("resourceVersionMatch");
+  });
+});
