@@ -37,10 +37,15 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
     servers: config.servers,
     port: config.serverHttpsPort,
     caFile: config.caFile,
-    onChange: (server, ready) => {
-      log.info(ready ? "server in rotation" : "server out of rotation", { server: server.name });
-      // Clients of a server that does not answer connect again and reach one that does.
-      if (!ready) for (const forwarder of forwarders) forwarder.cut(server.name);
+    listener: {
+      onChange: (server, inRotation) => {
+        log.info(inRotation ? "server in rotation" : "server out of rotation", { server: server.name });
+      },
+      onHang: (server) => {
+        log.warn("server hangs", { server: server.name });
+        // Clients connect again and reach one that answers.
+        for (const forwarder of forwarders) forwarder.cut(server.name);
+      },
     },
   });
   await Promise.all([

@@ -1,6 +1,6 @@
 import type { Node, Service } from "@trireme/api";
 import { describe, expect, it } from "vitest";
-import { nodePortsOf, orderNodes, readyNodesOf } from "./decide.ts";
+import { type Answer, UNKNOWN_HEALTH, decideHealth, nodePortsOf, orderNodes, readyNodesOf } from "./decide.ts";
 
 function service(type: string, ports: readonly object[]): Service {
   return { metadata: { name: "s" }, spec: { type, ports } } as unknown as Service;
@@ -48,5 +48,29 @@ describe("orderNodes", () => {
     expect(order(1, new Map(), 0)).toBe("bca");
     expect(order(1, new Map([["b", 1000]]), 2000)).toBe("cab");
     expect(order(1, new Map([["b", 1000]]), 7000)).toBe("bca");
+  });
+});
+
+describe("decideHealth", () => {
+  function after(...answers: readonly Answer[]): string {
+    let health = UNKNOWN_HEALTH;
+    const cuts: number[] = [];
+    for (const [i, answer] of answers.entries()) {
+      const decision = decideHealth(health, answer);
+      health = decision.health;
+      if (decision.cut) cuts.push(i);
+    }
+    return `${health.inRotation ? "in" : "out"}${cuts.length === 0 ? "" : `, cut at ${cuts.join(",")}`}`;
+  }
+
+  it("believes an answer at once and silence at the second time", () => {
+    expect(after()).toBe("out");
+    expect(after("ready")).toBe("in");
+    expect(after("ready", "notReady")).toBe("out");
+    expect(after("ready", "refused")).toBe("out");
+    expect(after("ready", "silent")).toBe("in");
+    expect(after("ready", "silent", "ready", "silent")).toBe("in");
+    expect(after("ready", "silent", "silent", "silent")).toBe("out, cut at 2");
+    expect(after("ready", "silent", "silent", "ready")).toBe("in, cut at 2");
   });
 });

@@ -1,5 +1,43 @@
 import type { Node, Service } from "@trireme/api";
 
+/** What came of one question to a server: its answer, a refusal, or silence. */
+export type Answer = "ready" | "notReady" | "refused" | "silent";
+
+/** What the balancer believes of one server. */
+export interface ServerHealth {
+  /** Whether new connections go there. */
+  readonly inRotation: boolean;
+  readonly silences: number;
+}
+
+/** A server that was not asked yet. */
+export const UNKNOWN_HEALTH: ServerHealth = { inRotation: false, silences: 0 };
+
+/** One late answer is a busy machine; two in a row (about 1.2 s) are a server that hangs. */
+const SILENCES_TO_CUT = 2;
+
+/**
+ * Takes an answer into account. `cut` says that established connections are lost as well: a server that hangs keeps
+ * them open for ever. One that says "not ready" still serves its watches, and one that refuses has closed them itself.
+ */
+export function decideHealth(
+  health: ServerHealth,
+  answer: Answer,
+): { readonly health: ServerHealth; readonly cut: boolean } {
+  switch (answer) {
+    case "ready":
+      return { health: { inRotation: true, silences: 0 }, cut: false };
+    case "notReady":
+    case "refused":
+      return { health: { inRotation: false, silences: 0 }, cut: false };
+    case "silent": {
+      const silences = health.silences + 1;
+      const hangs = silences >= SILENCES_TO_CUT;
+      return { health: { inRotation: health.inRotation && !hangs, silences }, cut: silences === SILENCES_TO_CUT };
+    }
+  }
+}
+
 /** TCP NodePorts that Services ask for. */
 export function nodePortsOf(services: readonly Service[]): ReadonlySet<number> {
   const ports = new Set<number>();

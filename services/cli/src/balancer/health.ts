@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Agent, get } from "node:https";
+import { type Answer, type ServerHealth, UNKNOWN_HEALTH, decideHealth } from "./decide.ts";
 
 /** Between two questions to one server; a frozen server still accepts connections, so it has to be asked. */
 const ASK_EVERY_MS = 250;
-/** No answer within this is a no. */
+/** No answer within this is silence. */
 const ANSWER_WITHIN_MS = 500;
 
 /** One server whose readiness is watched. */
@@ -12,27 +13,36 @@ export interface WatchedServer {
   readonly address: string;
 }
 
-/** Asks servers `/readyz` again and again and tells of changes. */
+/** Told of changes. */
+export interface HealthListener {
+  onChange(server: WatchedServer, inRotation: boolean): void;
+  /** The server hangs: whoever is connected to it waits in vain. */
+  onHang(server: WatchedServer): void;
+}
+
+/** Asks servers `/readyz` again and again, over one connection each. */
 export class HealthWatch {
-  private readonly ready = new Set<string>();
+  private readonly health = new Map<string, ServerHealth>();
   private readonly agent: Agent;
   private readonly port: number;
+  private readonly listener: HealthListener;
   private stopped = false;
 
   constructor(options: {
     readonly servers: readonly WatchedServer[];
     readonly port: number;
     readonly caFile: string;
-    readonly onChange: (server: WatchedServer, ready: boolean) => void;
+    readonly listener: HealthListener;
   }) {
     this.port = options.port;
-    this.agent = new Agent({ ca: readFileSync(options.caFile), keepAlive: true, maxSockets: 1 });
-    for (const server of options.servers) this.watch(server, options.onChange);
+    this.listener = options.listener;
+    this.agent = new Agent({ ca: readFileSync(options.caFile), keepAlive: true });
+    for (const server of options.servers) this.watch(server);
   }
 
-  /** Whether the last answer of this server was yes. */
+  /** Whether new connections should go to this server. */
   isReady(name: string): boolean {
-    return this.ready.has(name);
+    return this.health.get(name)?.inRotation ?? false;
   }
 
   stop(): void {
@@ -40,35 +50,38 @@ export class HealthWatch {
     this.agent.destroy();
   }
 
-  private watch(server: WatchedServer, onChange: (server: WatchedServer, ready: boolean) => void): void {
-    this.ask(server, (ready) => {
+  private watch(server: WatchedServer): void {
+    this.ask(server, (answer) => {
       if (this.stopped) return;
-      if (ready !== this.ready.has(server.name)) {
-        if (ready) this.ready.add(server.name);
-        else this.ready.delete(server.name);
-        onChange(server, ready);
-      }
-      setTimeout(() => this.watch(server, onChange), ASK_EVERY_MS);
+      const before = this.health.get(server.name) ?? UNKNOWN_HEALTH;
+      const { health, cut } = decideHealth(before, answer);
+      this.health.set(server.name, health);
+      if (health.inRotation !== before.inRotation) this.listener.onChange(server, health.inRotation);
+      if (cut) this.listener.onHang(server);
+      setTimeout(() => this.watch(server), ASK_EVERY_MS);
     });
   }
 
-  private ask(server: WatchedServer, answer: (ready: boolean) => void): void {
-    let answered = false;
-    const once = (ready: boolean): void => {
+  private ask(server: WatchedServer, tell: (answer: Answer) => void): void {
+    let told = false;
+    const once = (answer: Answer): void => {
       clearTimeout(deadline);
-      if (!answered) answer(ready);
-      answered = true;
+      if (!told) tell(answer);
+      told = true;
     };
-    const request = get({ host: server.address, port: this.port, path: "/readyz", agent: this.agent }, (response) => {
+    const target = { host: server.address, port: this.port, path: "/readyz", agent: this.agent };
+    const request = get(target, (response) => {
       response.resume();
-      response.once("end", () => once(response.statusCode === 200));
-      response.once("error", () => once(false));
+      response.once("end", () => once(response.statusCode === 200 ? "ready" : "notReady"));
+      response.once("error", () => once("refused"));
     });
-    // The whole of connecting and answering, not only silence on the socket.
     const deadline = setTimeout(() => {
-      request.destroy();
-      once(false);
+      // On a busy machine this timer may be what is late: what has arrived meanwhile is read first.
+      setImmediate(() => {
+        once("silent");
+        request.destroy();
+      });
     }, ANSWER_WITHIN_MS);
-    request.once("error", () => once(false));
+    request.once("error", () => once("refused"));
   }
 }

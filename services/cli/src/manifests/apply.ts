@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { KubeObject } from "@trireme/api";
-import { TriremeError, errorFrom } from "@trireme/base";
-import type { ApiClient } from "@trireme/client";
+import { type ErrorCode, TriremeError, errorFrom, sleep } from "@trireme/base";
+import type { ApiClient, RawResponse } from "@trireme/client";
 import { parseAnswer } from "../local/api.ts";
 import { type ManifestObject, parseManifests } from "./parse.ts";
 
@@ -98,13 +98,27 @@ async function applyOne(client: ApiClient, manifest: ManifestObject): Promise<Ap
   return { manifest, result: same ? "unchanged" : "configured", object };
 }
 
-function send(client: ApiClient, manifest: ManifestObject, dryRun: boolean): ReturnType<ApiClient["raw"]> {
+/** A server may go away at any moment; applying the same again is harmless, so patience is enough. */
+const SEND_WITHIN_MS = 20_000;
+const RETRY_MS = 200;
+const PASSING: ReadonlySet<ErrorCode> = new Set(["Unknown", "ServiceUnavailable", "Timeout", "TooManyRequests"]);
+
+async function send(client: ApiClient, manifest: ManifestObject, dryRun: boolean): Promise<RawResponse> {
   const query = new URLSearchParams({ fieldManager: FIELD_MANAGER, force: "true", fieldValidation: "Strict" });
   if (dryRun) query.set("dryRun", "All");
-  return client.raw("PATCH", `${pathOf(manifest)}?${query.toString()}`, {
-    body: manifest.object,
-    headers: { "content-type": "application/apply-patch+yaml" },
-  });
+  const deadline = performance.now() + SEND_WITHIN_MS;
+  for (;;) {
+    try {
+      const response = await client.raw("PATCH", `${pathOf(manifest)}?${query.toString()}`, {
+        body: manifest.object,
+        headers: { "content-type": "application/apply-patch+yaml" },
+      });
+      if (response.status < 500 || performance.now() > deadline) return response;
+    } catch (thrown) {
+      if (!PASSING.has(errorFrom(thrown).code) || performance.now() > deadline) throw thrown;
+    }
+    await sleep(RETRY_MS);
+  }
 }
 
 /** Names what was applied, for messages. */
