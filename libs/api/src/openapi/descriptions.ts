@@ -1,14 +1,28 @@
 import type { Message } from "../schema/notation.ts";
+import { CLUSTER_TEXTS } from "./texts/cluster.ts";
+import { CONTAINER_TEXTS } from "./texts/container.ts";
+import { META_TEXTS } from "./texts/meta.ts";
+import { POD_TEXTS } from "./texts/pod.ts";
+import type { Text } from "./texts/text.ts";
+import { WORKLOAD_TEXTS } from "./texts/workloads.ts";
+
+const texts: ReadonlyMap<Message, Text> = new Map(
+  [META_TEXTS, WORKLOAD_TEXTS, POD_TEXTS, CONTAINER_TEXTS, CLUSTER_TEXTS].flat().map((text) => [text.message, text]),
+);
+
+const COMMON: Readonly<Record<string, string>> = {
+  apiVersion: "The group and version in which this object is written.",
+  kind: "What this object is.",
+  metadata: "Name, namespace, labels and the like.",
+};
 
 /** What `kubectl explain` says of a message, if anything. */
 export function describeMessage(message: Message): string | undefined {
-  void message;
-  return undefined;
+  return texts.get(message)?.about;
 }
 
 /** What `kubectl explain` says of a field, if anything. */
 export function describeField(message: Message, field: string): string | undefined {
-  void message;
-  void field;
-  return undefined;
+  const own = texts.get(message)?.fields[field];
+  return own ?? (message.kind === undefined ? undefined : COMMON[field]);
 }

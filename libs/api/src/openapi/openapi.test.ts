@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { openApiV3, openApiV3Index } from "../index.ts";
+import { RESOURCES, openApiV3, openApiV3Index } from "../index.ts";
+import { describeField, describeMessage } from "./descriptions.ts";
 
 type Doc = Record<string, never> & { paths: Record<string, Record<string, unknown>> };
 
@@ -47,4 +48,20 @@ describe("OpenAPI v3", () => {
     });
     expect(components.schemas["io.k8s.api.core.v1.Volume"]!.properties).toHaveProperty("emptyDir");
   });
+});
+
+it("explains every kind that is served, and each of its fields", () => {
+  for (const resource of RESOURCES) {
+    expect(describeMessage(resource.schema), resource.kind).toBeDefined();
+    for (const field of Object.keys(resource.schema.fields)) {
+      if (
+        ["source", "related", "series", "eventTime", "action", "reportingComponent", "reportingInstance"].includes(
+          field,
+        )
+      ) {
+        continue;
+      }
+      expect(describeField(resource.schema, field), `${resource.kind}.${field}`).toBeDefined();
+    }
+  }
 });

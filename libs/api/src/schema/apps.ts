@@ -1,3 +1,7 @@
+/**
+ * The kinds of group apps/v1 that keep Pods running. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, bool, int32, int64, intOrString, list, packageOf, ref, str, time } from "./notation.ts";
 import { PodTemplateSpec } from "./core-pod.ts";
 import { LabelSelector, ObjectMeta } from "./meta.ts";

@@ -1,3 +1,7 @@
+/**
+ * Leases: elections and signs of life. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, int32, microTime, packageOf, ref, str } from "./notation.ts";
 import { ObjectMeta } from "./meta.ts";
 

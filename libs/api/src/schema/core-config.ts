@@ -1,3 +1,7 @@
+/**
+ * Namespaces, configuration and identities. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, bool, list, map, packageOf, ref, str, time } from "./notation.ts";
 import { LocalObjectReference, ObjectReference } from "./core-reference.ts";
 import { ObjectMeta } from "./meta.ts";

@@ -1,3 +1,7 @@
+/**
+ * Containers: environment, probes, lifecycle, security. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, bool, inline, int32, int64, intOrString, list, packageOf, ref, str } from "./notation.ts";
 import {
   LocalObjectReference,

@@ -1,3 +1,7 @@
+/**
+ * Events of the core group. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, int32, microTime, packageOf, ref, str, time } from "./notation.ts";
 import { ObjectReference } from "./core-reference.ts";
 import { ObjectMeta } from "./meta.ts";

@@ -1,3 +1,7 @@
+/**
+ * What a Pod's node reports of it. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, bool, int32, int64, list, map, packageOf, ref, str, time } from "./notation.ts";
 import { ResourceRequirements } from "./core-reference.ts";
 

@@ -1,3 +1,7 @@
+/**
+ * Pods: spec, placement, template. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, bool, int32, int64, list, map, packageOf, ref, str, templateOf } from "./notation.ts";
 import {
   AppArmorProfile,

@@ -1,3 +1,7 @@
+/**
+ * Parts that many kinds of the core group use. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, int32, list, map, packageOf, quantity, str } from "./notation.ts";
 
 const core = packageOf("io.k8s.api.core.v1", "", "v1");

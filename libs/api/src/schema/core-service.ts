@@ -1,3 +1,7 @@
+/**
+ * Services. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, bool, int32, intOrString, list, map, packageOf, ref, str } from "./notation.ts";
 import { Condition, ObjectMeta } from "./meta.ts";
 

@@ -1,3 +1,7 @@
+/**
+ * Volumes and their sources. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import {
   type Infer,
   bool,

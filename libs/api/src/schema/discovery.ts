@@ -1,3 +1,7 @@
+/**
+ * EndpointSlices. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, bool, int32, list, map, packageOf, ref, str } from "./notation.ts";
 import { ObjectReference } from "./core-reference.ts";
 import { ObjectMeta } from "./meta.ts";

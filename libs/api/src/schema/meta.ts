@@ -1,3 +1,7 @@
+/**
+ * What every kind is made of: metadata, selectors, Status, options. Each name is a schema and the type of its values; `src/openapi/texts` says what the
+ * fields mean.
+ */
 import { type Infer, anything, bool, int32, int64, list, map, packageOf, ref, str, time } from "./notation.ts";
 
 const meta = packageOf("io.k8s.apimachinery.pkg.apis.meta.v1", "", "v1");

@@ -1,0 +1,152 @@
+import {
+  Capabilities,
+  ConfigMapKeySelector,
+  Container,
+  ContainerPort,
+  EnvFromSource,
+  EnvVar,
+  EnvVarSource,
+  ExecAction,
+  GRPCAction,
+  HTTPGetAction,
+  Lifecycle,
+  LifecycleHandler,
+  ObjectFieldSelector,
+  Probe,
+  ResourceFieldSelector,
+  ResourceRequirements,
+  SecretKeySelector,
+  SecurityContext,
+  TCPSocketAction,
+  VolumeMount,
+} from "../../kinds.ts";
+import { type Text, text } from "./text.ts";
+
+const HANDLERS = {
+  exec: "Runs a command in the container; it succeeds with exit code 0.",
+  httpGet: "Sends a request; answers from 200 to 399 are a success.",
+  tcpSocket: "Opens a connection; to be accepted is a success.",
+};
+
+/** Texts about containers and what is in them. */
+export const CONTAINER_TEXTS: readonly Text[] = [
+  text(Container, "A program that a Pod runs.", {
+    name: "Its name, unique in the Pod. It never changes.",
+    image: "The image to run, such as nginx:1.27.",
+    command:
+      "The program and its first arguments, instead of the image's entrypoint. $(NAME) is replaced by a variable.",
+    args: "Arguments, instead of the image's own.",
+    workingDir: "The directory to start in, instead of the image's own.",
+    ports: "Ports that the container listens on. They are reachable without being listed; names can be referred to.",
+    env: "Environment variables.",
+    envFrom: "ConfigMaps and Secrets whose every entry becomes an environment variable.",
+    resources: "What the container needs and may use.",
+    volumeMounts: "Where the Pod's volumes appear in its file system.",
+    livenessProbe: "Tells whether the container has to be restarted.",
+    readinessProbe: "Tells whether the container takes requests: Services leave out Pods that do not.",
+    startupProbe: "Tells whether the container has started: until it succeeds the other probes wait.",
+    lifecycle: "What to do after its start and before its end.",
+    imagePullPolicy: "Always, IfNotPresent or Never. Always for images tagged latest or not at all, else IfNotPresent.",
+    securityContext: "What the container is allowed to do.",
+    terminationMessagePath: "A file whose content becomes the message of its end.",
+    terminationMessagePolicy: "File, or FallbackToLogsOnError: the end of the log when the file is empty.",
+    restartPolicy: "For init containers: Always makes it a sidecar that runs beside the containers.",
+    stdin: "Whether its standard input stays open for attach.",
+    tty: "Whether it gets a terminal.",
+  }),
+  text(ContainerPort, "A port that a container listens on.", {
+    name: "A name to refer to the port by.",
+    containerPort: "The port number.",
+    protocol: "TCP, UDP or SCTP; TCP unless given.",
+    hostPort: "A port of the node that leads here.",
+    hostIP: "The node's address for hostPort; all of them unless given.",
+  }),
+  text(EnvVar, "An environment variable.", {
+    name: "The variable's name.",
+    value: "Its value; $(NAME) is replaced by a variable that was defined before.",
+    valueFrom: "Where its value comes from, if not given.",
+  }),
+  text(EnvVarSource, "Where the value of a variable comes from: exactly one of these.", {
+    fieldRef: "A field of the Pod, such as metadata.name or status.podIP.",
+    resourceFieldRef: "A request or limit of a container.",
+    configMapKeyRef: "An entry of a ConfigMap in the Pod's namespace.",
+    secretKeyRef: "An entry of a Secret in the Pod's namespace.",
+  }),
+  text(EnvFromSource, "A ConfigMap or Secret whose every entry becomes an environment variable.", {
+    prefix: "Put before each name.",
+    configMapRef: "The ConfigMap.",
+    secretRef: "The Secret.",
+  }),
+  text(ConfigMapKeySelector, "An entry of a ConfigMap.", {
+    name: "The ConfigMap.",
+    key: "The entry.",
+    optional: "Whether it may be missing; if not, the container waits for it.",
+  }),
+  text(SecretKeySelector, "An entry of a Secret.", {
+    name: "The Secret.",
+    key: "The entry.",
+    optional: "Whether it may be missing; if not, the container waits for it.",
+  }),
+  text(ObjectFieldSelector, "A field of the Pod.", { fieldPath: "The path, such as metadata.name." }),
+  text(ResourceFieldSelector, "A request or limit of a container.", {
+    containerName: "The container; this one unless given.",
+    resource: "The resource, such as limits.memory.",
+    divisor: "The unit of the result; 1 unless given.",
+  }),
+  text(Probe, "A check that the node repeats.", {
+    ...HANDLERS,
+    grpc: "Calls the gRPC health service.",
+    initialDelaySeconds: "Seconds from the container's start to the first check.",
+    periodSeconds: "Seconds between checks; 10 unless given.",
+    timeoutSeconds: "Seconds after which a check has failed; 1 unless given.",
+    successThreshold: "Successes in a row that count as one; 1 unless given.",
+    failureThreshold: "Failures in a row that count as one; 3 unless given.",
+    terminationGracePeriodSeconds: "Seconds to end in after a failure, instead of the Pod's.",
+  }),
+  text(HTTPGetAction, "An HTTP request.", {
+    path: "The path; / unless given.",
+    port: "The port: a number, or the name of one of the container's ports.",
+    host: "The address to connect to; the Pod's unless given.",
+    scheme: "HTTP or HTTPS, whose certificate is not checked; HTTP unless given.",
+    httpHeaders: "Headers to send.",
+  }),
+  text(TCPSocketAction, "A TCP connection.", {
+    port: "The port: a number, or the name of one of the container's ports.",
+    host: "The address to connect to; the Pod's unless given.",
+  }),
+  text(GRPCAction, "A call of the gRPC health service.", {
+    port: "The port.",
+    service: "The service to ask about.",
+  }),
+  text(ExecAction, "A command.", { command: "The program and its arguments; no shell reads them." }),
+  text(Lifecycle, "What to do after a container's start and before its end.", {
+    postStart: "Done right after the start. If it fails, the container is ended.",
+    preStop: "Done before the container is asked to end; the grace period runs meanwhile.",
+  }),
+  text(LifecycleHandler, "An action: exactly one of these.", { ...HANDLERS, sleep: "Waits some seconds." }),
+  text(ResourceRequirements, "What a container needs and may use.", {
+    requests:
+      "What must be free on a node for the Pod to be placed there, such as cpu: 100m, memory: 64Mi. The limits unless given.",
+    limits: "What the container cannot go beyond: CPU is throttled, memory ends it.",
+  }),
+  text(VolumeMount, "Where a volume appears in a container's file system.", {
+    name: "The Pod's volume.",
+    mountPath: "Where it appears.",
+    subPath: "A path inside the volume that appears instead of its root.",
+    readOnly: "Whether it cannot be written.",
+  }),
+  text(SecurityContext, "What a container is allowed to do. It prevails over the Pod's.", {
+    runAsUser: "The user id to run as; the image's own unless given.",
+    runAsGroup: "The group id to run as.",
+    runAsNonRoot: "Whether the node refuses to run it as root.",
+    privileged: "Whether it has all rights on the node.",
+    readOnlyRootFilesystem: "Whether its root file system cannot be written.",
+    allowPrivilegeEscalation: "Whether a process can gain more rights than its parent.",
+    capabilities: "Capabilities to add and drop.",
+    seccompProfile: "The system calls that it can make.",
+  }),
+  text(Capabilities, "Changes of a container's capabilities.", {
+    add: "Capabilities to add.",
+    drop: "Capabilities to drop; ALL drops every one.",
+  }),
+];
