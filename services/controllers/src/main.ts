@@ -4,7 +4,7 @@ import { controllersFlags } from "./config.ts";
 import { connectControllers } from "./connect.ts";
 
 const config = parseConfigOrExit("trireme-controllers", controllersFlags);
-const log = createLogger("controllers", { keys: { server: config.name } });
+const log = createLogger("controllers", { keys: { host: config.name } });
 const { app, close } = connectControllers(config, log);
 
 // A thread gets no signals; whoever runs us on one emits this event instead.

@@ -1,6 +1,7 @@
 import {
   type KubeObject,
   type LabelSelector,
+  type Node,
   type OwnerReference,
   type Pod,
   type Resource,
@@ -77,6 +78,11 @@ export function isFinished(pod: Pod): boolean {
 /** Whether the pod's agent says that it may get traffic. */
 export function isReady(pod: Pod): boolean {
   return pod.status?.conditions?.some((one) => one.type === "Ready" && one.status === "True") ?? false;
+}
+
+/** Whether a node has fallen silent: what it last said of itself and its pods is no longer known to be true. */
+export function isLost(node: Node | undefined): boolean {
+  return node?.status?.conditions?.some((one) => one.type === "Ready" && one.status === "Unknown") ?? false;
 }
 
 /** Milliseconds until a ready pod has been ready for `minReadySeconds`: 0 means available, undefined not ready. */

@@ -4,7 +4,7 @@ import { schedulerFlags } from "./config.ts";
 import { connectScheduler } from "./connect.ts";
 
 const config = parseConfigOrExit("trireme-scheduler", schedulerFlags);
-const log = createLogger("scheduler", { keys: { server: config.name } });
+const log = createLogger("scheduler", { keys: { host: config.name } });
 const { app, close } = connectScheduler(config, log);
 
 // A thread gets no signals; whoever runs us on one emits this event instead.

@@ -1,5 +1,5 @@
 import type { Endpoint, EndpointPort, Node, Pod, Service } from "@trireme/api";
-import { isFinished, isReady } from "../ownership.ts";
+import { isFinished, isLost, isReady } from "../ownership.ts";
 
 /** The endpoints of pods that offer the service's ports at the same numbers: one group of slices. */
 export interface EndpointGroup {
@@ -66,6 +66,7 @@ function targetPort(target: number | string, port: number, protocol: string, pod
 function endpointOf(service: Service, pod: Pod, address: string, node: Node | undefined): Endpoint {
   const { name, namespace, uid } = pod.metadata;
   const terminating = pod.metadata.deletionTimestamp !== undefined;
+  // A node that nobody hears can not confirm that its pods are ready: traffic goes elsewhere at once.
   const serving = isReady(pod) && !isLost(node);
   const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
   const zone = node?.metadata.labels?.["topology.kubernetes.io/zone"];
@@ -82,11 +83,6 @@ function endpointOf(service: Service, pod: Pod, address: string, node: Node | un
     ...(zone === undefined ? {} : { zone }),
     ...(hasOwnName(service, pod) ? { hostname: pod.spec.hostname! } : {}),
   };
-}
-
-/** A node that nobody hears can not confirm that its pods are ready: traffic goes elsewhere at once. */
-function isLost(node: Node | undefined): boolean {
-  return node?.status?.conditions?.some((one) => one.type === "Ready" && one.status === "Unknown") ?? false;
 }
 
 function hasOwnName(service: Service, pod: Pod): boolean {

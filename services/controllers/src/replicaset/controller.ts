@@ -12,6 +12,7 @@ import { type TriremeError, hasCode } from "@trireme/base";
 import { canonical } from "../canonical.ts";
 import {
   BY_CONTROLLER,
+  BY_NODE,
   BY_UID,
   type ControllerContext,
   type Outcome,
@@ -20,7 +21,7 @@ import {
   controllerKey,
 } from "../context.ts";
 import { Expectations } from "../expectations.ts";
-import { controllerOf, controllerReference, withKind } from "../ownership.ts";
+import { controllerOf, controllerReference, isLost, withKind } from "../ownership.ts";
 import { ignoring, inParallel, slowStart } from "../parallel.ts";
 import { type ReplicaSetAction, type ReplicaSetDecision, decideReplicaSet, withReplicaFailure } from "./decide.ts";
 import { podFromTemplate } from "./pod-from-template.ts";
@@ -41,6 +42,13 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
           const owner = controllerKey(pod, REPLICASETS);
           if (owner !== undefined) enqueue(owner);
           else if (controllerOf(pod) === undefined) for (const key of selecting(pod)) enqueue(key);
+        }
+      }),
+      caches.nodes.onChange(({ object, old }) => {
+        if (old === undefined || isLost(old) === isLost(object)) return;
+        for (const pod of caches.pods.byIndex(BY_NODE, object.metadata.name)) {
+          const owner = controllerKey(pod, REPLICASETS);
+          if (owner !== undefined) enqueue(owner);
         }
       }),
     ];
@@ -64,7 +72,9 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
     }
     if (!isSettled(key)) return { requeueAfterMs: UNSETTLED_REQUEUE_MS };
     const pods = claimable(caches.pods, replicaSet);
-    const decision = decideReplicaSet({ replicaSet, pods, related: related(replicaSet) }, clock.now());
+    const lost = (node: string): boolean => isLost(caches.nodes.get("", node));
+    const observed = { replicaSet, pods, related: related(replicaSet), isLost: lost };
+    const decision = decideReplicaSet(observed, clock.now());
     const failure = await act(key, replicaSet, decision.actions);
     await writeStatus(key, replicaSet, decision, failure);
     if (failure !== undefined) throw failure.error;

@@ -58,7 +58,7 @@ function pod(name: string, shape: PodShape = {}): Pod {
 }
 
 function decide(set: ReplicaSet, pods: Pod[], related: Pod[] = []) {
-  return decideReplicaSet({ replicaSet: set, pods, related }, NOW);
+  return decideReplicaSet({ replicaSet: set, pods, related, isLost: (node) => node === "lost" }, NOW);
 }
 
 describe("decideReplicaSet", () => {
@@ -137,6 +137,15 @@ describe("decideReplicaSet", () => {
       conditions: [],
     });
     expect(requeueAfterMs).toBe(7000);
+  });
+
+  it("counts no pod of a silent node as ready", () => {
+    const since = "2026-11-22T09:00:00Z";
+    const { status } = decide(replicaSet(2), [
+      pod("a", { readySince: since }),
+      pod("b", { readySince: since, node: "lost" }),
+    ]);
+    expect([status.replicas, status.readyReplicas, status.availableReplicas]).toEqual([2, 1, 1]);
   });
 
   it("says why pods could not be created, and stops saying it", () => {

@@ -14,6 +14,8 @@ export interface ReplicaSetObserved {
   readonly pods: readonly Pod[];
   /** Pods of the sets that belong to the same Deployment: crowded nodes lose a pod first. */
   readonly related: readonly Pod[];
+  /** Whether a node has fallen silent: nobody can say that its pods are ready, whatever they last said. */
+  readonly isLost: (node: string) => boolean;
 }
 
 /** One thing to do. */
@@ -48,7 +50,7 @@ export function decideReplicaSet(observed: ReplicaSetObserved, now: number): Rep
       actions.push(...doomed.map((pod) => ({ type: "delete" as const, pod })));
     }
   }
-  const { status, requeueAfterMs } = statusOf(replicaSet, active, now);
+  const { status, requeueAfterMs } = statusOf(replicaSet, active, observed.isLost, now);
   return { actions, status, ...(requeueAfterMs === undefined ? {} : { requeueAfterMs }) };
 }
 
@@ -75,13 +77,15 @@ export function withReplicaFailure(
 function statusOf(
   replicaSet: ReplicaSet,
   active: readonly Pod[],
+  isLost: (node: string) => boolean,
   now: number,
 ): { status: ReplicaSetStatus; requeueAfterMs: number | undefined } {
   const minReadySeconds = replicaSet.spec.minReadySeconds ?? 0;
   const template = { matchLabels: replicaSet.spec.template.metadata?.labels ?? {} };
   let available = 0;
   let requeueAfterMs: number | undefined;
-  for (const pod of active) {
+  const heard = active.filter((pod) => !isLost(pod.spec.nodeName ?? ""));
+  for (const pod of heard) {
     const wait = msUntilAvailable(pod, minReadySeconds, now);
     if (wait === 0) available += 1;
     else if (wait !== undefined) requeueAfterMs = Math.min(requeueAfterMs ?? wait, wait);
@@ -89,7 +93,7 @@ function statusOf(
   const status: ReplicaSetStatus = {
     replicas: active.length,
     fullyLabeledReplicas: active.filter((pod) => labelSelectorMatches(template, pod.metadata.labels)).length,
-    readyReplicas: active.filter(isReady).length,
+    readyReplicas: heard.filter(isReady).length,
     availableReplicas: available,
     observedGeneration: replicaSet.metadata.generation ?? 0,
     conditions: replicaSet.status?.conditions ?? [],
