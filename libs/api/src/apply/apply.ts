@@ -13,7 +13,7 @@ import {
   withoutPaths,
   type FieldTree,
 } from "./field-tree.ts";
-import { type Manager, readManagers, sameManager, writeManagers } from "./managers.ts";
+import { type Manager, readManagers, sameManager, writeManagers } from "./ownership.ts";
 import { mergeApplied, removePath } from "./merge.ts";
 
 /** What a server-side apply is asked to do. `now` is RFC 3339; `live` is undefined when the object does not exist. */

@@ -23,9 +23,25 @@ export function schemasOf(roots: readonly Message[]): OpenApiObject {
     for (const { facts } of Object.values(message.fields)) if (typeof facts.of !== "string") visit(facts.of);
   };
   for (const root of roots) visit(root);
-  const sorted = [...seen].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(sorted.map(([name, message]) => [name, schemaOf(message)]));
+  const schemas = [...seen].map(([name, message]): [string, OpenApiObject] => [name, schemaOf(message)]);
+  return Object.fromEntries([...schemas, ...Object.values(NAMED)].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
+
+/** Scalars with a schema of their own, so that `kubectl explain` shows their name. */
+const NAMED: Readonly<Record<"quantity" | "intOrString", [name: string, schema: OpenApiObject]>> = {
+  quantity: [
+    "io.k8s.apimachinery.pkg.api.resource.Quantity",
+    { description: "An amount, such as 500m, 2 or 1.5Gi.", oneOf: [{ type: "string" }, { type: "number" }] },
+  ],
+  intOrString: [
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+    {
+      description: "A number, or a text such as a name or a percentage.",
+      format: "int-or-string",
+      oneOf: [{ type: "integer" }, { type: "string" }],
+    },
+  ],
+};
 
 function schemaOf(message: Message): OpenApiObject {
   const fields = Object.entries(message.fields);
@@ -53,6 +69,7 @@ function propertyOf(message: Message, name: string, field: Field<unknown, Need>)
     const strategy = retainKeys ? { "x-kubernetes-patch-strategy": "retainKeys" } : {};
     // Beside $ref nothing counts in OpenAPI 3.0, so the reference moves into allOf.
     if (typeof of !== "string") return { ...about, allOf: [item], default: {}, ...mapType(atomic), ...strategy };
+    if (Object.hasOwn(NAMED, of)) return { ...about, allOf: [item] };
     return { ...about, ...item, ...(values === undefined ? {} : { enum: values }) };
   }
   const strategies = [...(rule.patchKey === undefined ? [] : ["merge"]), ...(retainKeys ? ["retainKeys"] : [])];
@@ -73,6 +90,9 @@ function mapType(atomic: boolean): OpenApiObject {
 
 function scalarSchema(of: Scalar): OpenApiObject {
   switch (of) {
+    case "quantity":
+    case "intOrString":
+      return { $ref: `#/components/schemas/${NAMED[of][0]}` };
     case "string":
       return { type: "string" };
     case "bool":
@@ -82,10 +102,6 @@ function scalarSchema(of: Scalar): OpenApiObject {
       return { type: "integer", format: of };
     case "double":
       return { type: "number", format: "double" };
-    case "quantity":
-      return { oneOf: [{ type: "string" }, { type: "number" }] };
-    case "intOrString":
-      return { oneOf: [{ type: "integer" }, { type: "string" }], format: "int-or-string" };
     case "time":
     case "microTime":
       return { type: "string", format: "date-time" };
