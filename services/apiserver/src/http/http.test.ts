@@ -1,59 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { type RequestOptions, request as httpsRequest } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Ca, createCa, issue, mkdirPrivate, readKeyPair, writeKeyPair, writePrivateFile } from "@trireme/pki";
-import { createMemoryStore } from "@trireme/store-client";
-import { silentLogger } from "@trireme/telemetry";
+import { readKeyPair } from "@trireme/pki";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Apiserver, createApiserver } from "../app.ts";
 import { podNamed } from "../fixture.ts";
+import { type ServerFixture, startServer } from "../server-fixture.ts";
 
 const REST = 23_010;
 
+let server: ServerFixture;
 let dir: string;
-let server: Apiserver;
-
-async function addIdentity(ca: Ca, file: string, cn: string, o?: string): Promise<void> {
-  const sans = ["127.0.0.1"];
-  const pair = await issue({ ca, cn, sans, server: true, client: true, ...(o === undefined ? {} : { o }) });
-  writeKeyPair(dir, file, pair);
-}
-
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "apiserver-"));
-  mkdirPrivate(dir);
-  const ca = await createCa("test CA");
-  writePrivateFile(join(dir, "ca.crt"), ca.cert);
-  await addIdentity(ca, "apiserver", "kube-apiserver");
-  await addIdentity(ca, "admin", "admin", "system:masters");
-  await addIdentity(ca, "node", "system:node:node1", "system:nodes");
-  await addIdentity(await createCa("another CA"), "stranger", "admin", "system:masters");
-  server = await createApiserver(
-    {
-      name: "s1",
-      address: "127.0.0.1",
-      pkiDir: dir,
-      storeEndpoints: [],
-      apiServers: ["127.0.0.1:6443"],
-      natsUrls: [],
-      serviceCidr: "10.96.0.0/16",
-      podCidr: "10.244.0.0/16",
-      nodePortRange: "30000-32767",
-      clusterName: "test",
-      restPort: REST,
-      grpcPort: REST + 1,
-      metricsPort: REST + 2,
-    },
-    { store: createMemoryStore(), log: silentLogger },
-  );
-  await server.start();
+  server = await startServer(REST);
+  dir = server.dir;
 });
-afterAll(async () => {
-  await server.stop();
-  rmSync(dir, { recursive: true });
-});
+afterAll(() => server.stop());
 
 interface Answer {
   readonly status: number;

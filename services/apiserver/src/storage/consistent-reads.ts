@@ -37,6 +37,8 @@ export class ConsistentReads {
 
   /** Resolves true when the cache is linearizable now, false when it lags and the store must answer. */
   async fresh(): Promise<boolean> {
+    // While the cache fills it will not be ready soon; the store answers single reads at once.
+    if (!this.cache.synced) return false;
     return this.cache.waitFor(await this.revision(), CACHE_WAIT_MS);
   }
 

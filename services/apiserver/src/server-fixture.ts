@@ -1,0 +1,59 @@
+/** A whole apiserver with certificates of its own, over a store in memory: what the doors' tests call. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Ca, createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import { createMemoryStore } from "@trireme/store-client";
+import { silentLogger } from "@trireme/telemetry";
+import { createApiserver } from "./app.ts";
+
+/** A running server and where its certificates are. */
+export interface ServerFixture {
+  /** Holds `ca.crt` and the pairs of admin, node, scheduler and of a stranger from another CA. */
+  readonly dir: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a server on `port` (REST), `port + 1` (gRPC) and `port + 2` (metrics) of the loopback address. */
+export async function startServer(port: number): Promise<ServerFixture> {
+  const dir = mkdtempSync(join(tmpdir(), "apiserver-"));
+  const ca = await createCa("test CA");
+  writePrivateFile(join(dir, "ca.crt"), ca.cert);
+  await identity(dir, ca, "apiserver", "kube-apiserver");
+  await identity(dir, ca, "admin", "admin", "system:masters");
+  await identity(dir, ca, "scheduler", "system:kube-scheduler");
+  await identity(dir, ca, "node", "system:node:node1", "system:nodes");
+  await identity(dir, await createCa("another CA"), "stranger", "admin", "system:masters");
+  const server = await createApiserver(
+    {
+      name: "s1",
+      address: "127.0.0.1",
+      pkiDir: dir,
+      storeEndpoints: [],
+      apiServers: ["127.0.0.1:6443"],
+      natsUrls: [],
+      serviceCidr: "10.96.0.0/16",
+      podCidr: "10.244.0.0/16",
+      nodePortRange: "30000-32767",
+      clusterName: "test",
+      restPort: port,
+      grpcPort: port + 1,
+      metricsPort: port + 2,
+    },
+    { store: createMemoryStore(), log: silentLogger },
+  );
+  await server.start();
+  return {
+    dir,
+    async stop() {
+      await server.stop();
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
+
+async function identity(dir: string, ca: Ca, file: string, cn: string, o?: string): Promise<void> {
+  const sans = ["127.0.0.1"];
+  const pair = await issue({ ca, cn, sans, server: true, client: true, ...(o === undefined ? {} : { o }) });
+  writeKeyPair(dir, file, pair);
+}
