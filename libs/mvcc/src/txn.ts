@@ -2,7 +2,7 @@ import { compareBytes, inRange } from "./bytes.ts";
 import { storeError } from "./errors.ts";
 import type { Compare, CompareResult, DeleteRangeOp, KeyValue, Op, TxnOp } from "./types.ts";
 
-/** Operations in one branch of a transaction, and compares: etcd's default. Bounds the time one entry takes to apply. */
+/** Operations in one branch of a transaction, and compares: etcd's default. Bounds an entry's time to apply. */
 export const MAX_TXN_OPS = 128;
 
 /** Depth of nested transactions; bounds recursion on hostile input. */

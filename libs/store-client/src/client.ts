@@ -147,8 +147,11 @@ class Client implements StoreClient, Connections {
 
   private async call(request: Request, write: boolean): Promise<Answer> {
     const deadline = performance.now() + CALL_TIMEOUT_MS;
+    let refusal: TriremeError | undefined;
     for (;;) {
       const connection = this.usable() ?? (await this.connect(this.callSignal(deadline)));
+      // Time enough for this member too to say for certain that it has no leader, or what is known is the answer.
+      if (refusal !== undefined && performance.now() + NO_LEADER_MS >= deadline) throw refusal;
       try {
         return await connection.send(request, write, deadline);
       } catch (thrown) {
@@ -158,9 +161,8 @@ class Client implements StoreClient, Connections {
         const unserved = error.code === "ServiceUnavailable" || error.code === "Timeout";
         if (unserved) this.abandon(connection);
         const repeatable = error.code === "ServiceUnavailable" || (error.code === "Timeout" && !write);
-        // Time enough for the next member to say for certain that it has no leader either.
-        const late = performance.now() + NO_LEADER_MS >= deadline;
-        if (!repeatable || late || this.closing.signal.aborted) throw error;
+        if (!repeatable || this.closing.signal.aborted) throw error;
+        refusal = error;
         await sleep(RETRY_MS);
       }
     }

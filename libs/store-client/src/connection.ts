@@ -42,7 +42,7 @@ export class Connection {
   private nextId = 0n;
   private dead: TriremeError | undefined;
   private retired = false;
-  private watchStreams = 0;
+  private readonly watchStreams = new Set<{ cancel(): void }>();
 
   private constructor(endpoint: string, options: StoreClientOptions) {
     this.endpoint = endpoint;
@@ -115,17 +115,16 @@ export class Connection {
     const metadata = new Metadata();
     metadata.set("hasleader", "true");
     const stream = this.watchClient.watch(metadata);
-    this.watchStreams += 1;
-    stream.once("close", () => {
-      this.watchStreams -= 1;
-      this.closeIfDone();
-    });
+    this.watchStreams.add(stream);
+    stream.once("close", () => this.watchStreams.delete(stream));
     return stream;
   }
 
-  /** No new requests: what is under way still gets its answer, then the connection closes. */
+  /** No new requests: what is under way still gets its answer, then the connection closes. Watches move on at once. */
   retire(): void {
+    if (this.retired) return;
     this.retired = true;
+    for (const stream of this.watchStreams) stream.cancel();
     this.closeIfDone();
   }
 
@@ -184,7 +183,7 @@ export class Connection {
   }
 
   private closeIfDone(): void {
-    if (this.retired && this.pending.size === 0 && this.watchStreams === 0) this.close();
+    if (this.retired && this.pending.size === 0) this.close();
   }
 
   /** One message for all that this turn of the loop asks. */

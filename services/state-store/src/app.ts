@@ -100,6 +100,7 @@ export async function startStore(options: {
     store,
     hub: new WatchHub(store),
     wal,
+    self: cluster.self.id,
     snapshotDir,
     heartbeatMs: config.heartbeatMs,
     electionMs: config.electionMs,
@@ -139,6 +140,7 @@ export async function startStore(options: {
     replica,
     async stop() {
       compactor.stop();
+      await current.resign();
       await Promise.all([drain(clientServer), drain(peerServer)]);
       ops.close();
       ops.closeAllConnections();

@@ -22,7 +22,7 @@ const PROGRESS_MS = 1000;
 const MAX_WATCHERS = 10_000;
 
 /** A stream that requires a leader ends when there has been none for this long. */
-const NO_LEADER_MS = 1000;
+const NO_LEADER_MS = 2000;
 const LEADER_CHECK_MS = 250;
 
 /** Stands for all watchers of a stream, as etcd writes it. */

@@ -78,11 +78,9 @@ export class PeerTransport {
     else this.links.get(message.to)?.send(message);
   }
 
-  /** Members that have greeted us, this one included. */
-  get connectedMembers(): number {
-    let count = 1;
-    for (const link of this.links.values()) if (link.connected) count += 1;
-    return count;
+  /** Whether what is sent to the member now has a wire to travel on. */
+  reaches(id: bigint): boolean {
+    return this.links.get(id)?.connected ?? false;
   }
 
   close(): void {

@@ -116,6 +116,14 @@ export class Proposals {
       if (pending.proposed) pending.lostAt = Math.min(pending.lostAt, lostAt);
   }
 
+  /** The wire to `leader` broke: what it was sent may never have arrived. */
+  linkLost(leader: NodeId): void {
+    const lostAt = this.clock.monotonic() + OLD_LEADER_GRACE_MS;
+    for (const pending of this.pending.values()) {
+      if (pending.forwardedTo === leader) pending.lostAt = Math.min(pending.lostAt, lostAt);
+    }
+  }
+
   /**
    * The first entry of `leader`'s term is applied: what an earlier leader had been given is in the log before it, and
    * answered, or lost. Not certainly lost, since that member may lead again and find the message then.

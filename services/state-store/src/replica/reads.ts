@@ -23,8 +23,8 @@ interface Round {
 }
 
 /**
- * Linearizable reads: one ReadIndex round is on its way, and everyone who asks meanwhile waits for the next one, since a
- * round proves only what was true after it began.
+ * Linearizable reads: one ReadIndex round is on its way, and everyone who asks meanwhile waits for the next one, since
+ * a round proves only what was true after it began.
  */
 export class Reads {
   private readonly raft: Raft;

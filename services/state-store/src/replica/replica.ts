@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type Clock, assert, errorFrom } from "@trireme/base";
+import { type Clock, assert, errorFrom, sleep } from "@trireme/base";
 import { type MvccStore, type Outcome, SnapshotReader, type WatchHub } from "@trireme/mvcc";
 import {
   type Entry,
@@ -33,6 +33,9 @@ const NO_LEADER_ELECTIONS = 3;
 /** Without a leader for this many election timeouts, what was proposed before is given up as of unknown outcome. */
 const LEADERLESS_ELECTIONS = 2;
 
+/** How long a leader that stops waits for its successor. */
+const RESIGN_MS = 1000;
+
 /** etcd's bound on one request; keeps one entry's work and memory small. */
 const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 
@@ -47,6 +50,7 @@ export interface ReplicaOptions {
   readonly store: MvccStore;
   readonly hub: WatchHub;
   readonly wal: Wal;
+  readonly self: NodeId;
   readonly snapshotDir: string;
   readonly heartbeatMs: number;
   readonly electionMs: number;
@@ -143,12 +147,9 @@ export class Replica implements PeerHandler {
     if (this.stopped) throw FAILURE.stopped();
     const { origin, outcome } = this.proposals.begin(REQUEST_TIMEOUT_MS);
     const data = encodeCommand(origin, request);
-    if (data.length > MAX_REQUEST_BYTES) {
-      this.proposals.refuse(origin.counter, FAILURE.tooLarge());
-      return outcome;
-    }
     const noLeaderDeadline = this.options.clock.monotonic() + NO_LEADER_ELECTIONS * this.options.electionMs;
-    this.offer({ counter: origin.counter, data, noLeaderDeadline });
+    if (data.length > MAX_REQUEST_BYTES) this.proposals.refuse(origin.counter, FAILURE.tooLarge());
+    else this.offer({ counter: origin.counter, data, noLeaderDeadline });
     try {
       return await outcome;
     } catch (error) {
@@ -166,10 +167,21 @@ export class Replica implements PeerHandler {
   }
 
   /** Asks the leader to hand over. */
-  moveLeader(target: NodeId): boolean {
-    const asked = this.raft.transferLeadership(target);
+  moveLeader(target: NodeId): void {
+    this.raft.transferLeadership(target);
     this.schedule();
-    return asked;
+  }
+
+  /** A leader that stops hands over first, so that nobody has to wait for an election. */
+  async resign(): Promise<void> {
+    const { role, progress } = this.raft.status();
+    if (role !== "leader") return;
+    const others = [...progress].filter(([id, one]) => id !== this.options.self && !one.learner && one.recentActive);
+    const [next] = others.sort(([, a], [, b]) => b.match - a.match);
+    if (next === undefined) return;
+    this.moveLeader(next[0]);
+    const until = this.options.clock.monotonic() + RESIGN_MS;
+    while (this.leader !== next[0] && this.options.clock.monotonic() < until) await sleep(this.options.heartbeatMs / 4);
   }
 
   receive(message: Parameters<Raft["step"]>[0]): void {
@@ -181,6 +193,7 @@ export class Replica implements PeerHandler {
   unreachable(id: bigint): void {
     if (this.stopped) return;
     this.raft.reportUnreachable(id);
+    this.proposals.linkLost(id);
     this.options.metrics.peerSendFailures.inc();
     this.schedule();
   }
@@ -223,6 +236,12 @@ export class Replica implements PeerHandler {
   }
 
   private offer(held: Held): void {
+    // Our messages to the leader would be lost: better to wait than to have an unknown outcome.
+    const { leader } = this;
+    if (leader !== NONE && leader !== this.options.self && this.transport?.reaches(leader) !== true) {
+      this.held.push(held);
+      return;
+    }
     const result = this.raft.propose(held.data);
     switch (result.kind) {
       case "proposed":
@@ -246,7 +265,6 @@ export class Replica implements PeerHandler {
     for (const each of held) {
       if (!this.proposals.isOpen(each.counter)) continue;
       if (now > each.noLeaderDeadline) this.proposals.refuse(each.counter, FAILURE.noLeader());
-      else if (this.leader === NONE) this.held.push(each);
       else this.offer(each);
     }
   }

@@ -1,8 +1,8 @@
 import { crc32 } from "node:zlib";
 
 /**
- * A frame is `crc u32 | length u32 | type u8, payload | zeros to the next multiple of 8`, little endian. `length` counts
- * type and payload. The CRC covers length, type and payload and continues the CRC of the frame before, over segments
+ * A frame is `crc u32 | length u32 | type u8, payload | zeros to the next multiple of 8`, little endian. `length`
+ * counts type and payload. The CRC covers length, type and payload and continues the CRC of the frame before, over segments
  * too, so that a lost, doubled or exchanged frame breaks the chain. Frames begin at multiples of 8: no length is ever
  * split over two sectors.
  */

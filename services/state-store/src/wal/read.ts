@@ -60,8 +60,8 @@ export async function readLog(dir: string): Promise<LogContents> {
 function damaged(file: string, what: string): TriremeError {
   return new TriremeError(
     "InternalError",
-    `the write-ahead log is damaged: ${file}: ${what}. What this member acknowledged may be lost, so it does not start. ` +
-      "Keep the files, move the data directory away, and let the member rejoin from the others",
+    `the write-ahead log is damaged: ${file}: ${what}. What this member acknowledged may be lost, so it does not ` +
+      "start. Keep the files, move the data directory away, and let the member rejoin from the others",
   );
 }
 
