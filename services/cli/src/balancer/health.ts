@@ -4,8 +4,13 @@ import { type Answer, type ServerHealth, UNKNOWN_HEALTH, decideHealth } from "./
 
 /** Between two questions to one server; a frozen server still accepts connections, so it has to be asked. */
 const ASK_EVERY_MS = 250;
-/** No answer within this is silence. */
+/** No answer within this is silence, and again after each further such time. */
 const ANSWER_WITHIN_MS = 500;
+/**
+ * A question is given up, and its connection closed, after this. Longer than silence on purpose: on a busy machine a TLS
+ * handshake takes its time, and who starts it over at each silence never finishes one.
+ */
+const GIVE_UP_MS = 3_000;
 
 /** One server whose readiness is watched. */
 export interface WatchedServer {
@@ -58,30 +63,33 @@ export class HealthWatch {
       this.health.set(server.name, health);
       if (health.inRotation !== before.inRotation) this.listener.onChange(server, health.inRotation);
       if (cut) this.listener.onHang(server);
-      setTimeout(() => this.watch(server), ASK_EVERY_MS);
+      if (answer !== "silent") setTimeout(() => this.watch(server), ASK_EVERY_MS);
     });
   }
 
+  /** Tells `silent` any number of times, then one other answer. */
   private ask(server: WatchedServer, tell: (answer: Answer) => void): void {
+    const started = performance.now();
     let told = false;
-    const once = (answer: Answer): void => {
-      clearTimeout(deadline);
+    const end = (answer: Answer): void => {
+      clearInterval(silence);
       if (!told) tell(answer);
       told = true;
     };
     const target = { host: server.address, port: this.port, path: "/readyz", agent: this.agent };
     const request = get(target, (response) => {
       response.resume();
-      response.once("end", () => once(response.statusCode === 200 ? "ready" : "notReady"));
-      response.once("error", () => once("refused"));
+      response.once("end", () => end(response.statusCode === 200 ? "ready" : "notReady"));
+      response.once("error", () => end("refused"));
     });
-    const deadline = setTimeout(() => {
+    const silence = setInterval(() => {
       // On a busy machine this timer may be what is late: what has arrived meanwhile is read first.
       setImmediate(() => {
-        once("silent");
-        request.destroy();
+        if (told) return;
+        tell("silent");
+        if (performance.now() - started > GIVE_UP_MS) request.destroy();
       });
     }, ANSWER_WITHIN_MS);
-    request.once("error", () => once("refused"));
+    request.once("error", () => end("refused"));
   }
 }
