@@ -3,33 +3,29 @@ import { type ErrorCode, type TriremeError, errorFrom, hasCode } from "@trireme/
 /** Writes in flight for one object: enough to hide the latency of a commit, few enough that one object starves nobody. */
 export const MAX_PARALLEL_WRITES = 16;
 
-// The first batch of a burst. When everything is refused (a quota, a broken template), only so many requests are wasted.
+// The first tasks of a burst. When everything is refused (a quota, a broken template), only so many requests are wasted.
 const FIRST_BATCH = 4;
 
-/** What became of a burst of equal tasks. */
-export interface BatchResult {
-  readonly succeeded: number;
-  readonly failures: readonly TriremeError[];
-}
-
 /**
- * Runs `count` equal tasks in batches that double while all succeed, up to {@link MAX_PARALLEL_WRITES}; after a failed
- * batch the rest is left undone.
+ * Runs `count` equal tasks: a few first, and if those succeed the rest, at most {@link MAX_PARALLEL_WRITES} at once.
+ * After a failure no further task is begun. Answers the failures.
  */
-export async function slowStart(count: number, task: (index: number) => Promise<void>): Promise<BatchResult> {
-  let succeeded = 0;
+export async function slowStart(count: number, task: () => Promise<void>): Promise<readonly TriremeError[]> {
   const failures: TriremeError[] = [];
-  for (let next = 0, batch = FIRST_BATCH; next < count && failures.length === 0; batch *= 2) {
-    const size = Math.min(batch, MAX_PARALLEL_WRITES, count - next);
-    const start = next;
-    next += size;
-    const results = await Promise.allSettled(Array.from({ length: size }, (_, i) => task(start + i)));
-    for (const result of results) {
-      if (result.status === "fulfilled") succeeded += 1;
-      else failures.push(errorFrom(result.reason));
+  let left = count;
+  const worker = async (tasks: number): Promise<void> => {
+    for (let done = 0; done < tasks && left > 0 && failures.length === 0; done++) {
+      left -= 1;
+      try {
+        await task();
+      } catch (thrown) {
+        failures.push(errorFrom(thrown));
+      }
     }
-  }
-  return { succeeded, failures };
+  };
+  await Promise.all(Array.from({ length: Math.min(FIRST_BATCH, count) }, () => worker(1)));
+  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL_WRITES, left) }, () => worker(count)));
+  return failures;
 }
 
 /** Runs `task` for each item, at most {@link MAX_PARALLEL_WRITES} at once; every item is tried, failures are gathered. */

@@ -130,8 +130,7 @@ export function createReplicaSetController(context: ControllerContext): Reconcil
   }
 
   async function createPods(key: string, replicaSet: ReplicaSet, count: number): Promise<Failure | undefined> {
-    const { failures } = await slowStart(count, () => createPod(key, replicaSet));
-    const [error] = failures;
+    const [error] = await slowStart(count, () => createPod(key, replicaSet));
     if (error === undefined) return undefined;
     // A namespace that is going away refuses new pods; its ReplicaSets go with it.
     const ending = caches.namespaces.get("", replicaSet.metadata.namespace ?? "")?.metadata.deletionTimestamp;
