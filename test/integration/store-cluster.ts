@@ -1,9 +1,9 @@
 // Three real stores for a test, each a process in a network namespace of its own, so that a link can be cut.
 import { credentials, Metadata } from "@grpc/grpc-js";
-import type { ServiceError } from "@grpc/grpc-js";
+import type { ChannelCredentials, ServiceError } from "@grpc/grpc-js";
 import { createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
 import type { KeyPair } from "@trireme/pki";
-import { KVClient, PutRequest, RangeRequest } from "@trireme/proto/etcdserverpb/rpc";
+import { KVClient, MaintenanceClient, PutRequest, RangeRequest } from "@trireme/proto/etcdserverpb/rpc";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
@@ -18,6 +18,16 @@ const NAMES = ["server1", "server2", "server3"] as const;
 /** Everything that a test waits for takes far less; a loaded machine gets more. */
 const PATIENCE_MS = 20_000;
 
+/** A member that is stopped or cut off does not answer at all. */
+const STATUS_TIMEOUT_MS = 1000;
+
+/** A member that was restarted is wanted at once. */
+const CHANNEL_OPTIONS = {
+  "grpc.max_reconnect_backoff_ms": 200,
+  "grpc.initial_reconnect_backoff_ms": 50,
+  "grpc.use_local_subchannel_pool": 1,
+} as const;
+
 const run = (command: string, ...args: string[]): string =>
   execFileSync(command, args, { encoding: "utf8", stdio: "pipe" });
 const ip = (...args: string[]): string => run("ip", ...args);
@@ -29,12 +39,10 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** One line of `etcdctl endpoint status -w json`, the part that tests look at. */
+/** A member's answer to Maintenance.Status, the part that tests look at. `leader` 0: it knows none. */
 export interface EndpointStatus {
-  readonly memberId: string;
-  readonly leader: string;
-  readonly raftTerm: number;
-  readonly revision: number;
+  readonly memberId: bigint;
+  readonly leader: bigint;
 }
 
 /** Resolves to what `probe` answers as soon as it answers something; throws with `what` when it takes too long. */
@@ -61,6 +69,7 @@ export class StoreMember {
   private readonly cluster: StoreCluster;
   private child: ChildProcess | undefined;
   private kv: KVClient | undefined;
+  private maintenance: MaintenanceClient | undefined;
 
   constructor(cluster: StoreCluster, name: string, address: string, netns: string) {
     this.cluster = cluster;
@@ -108,16 +117,17 @@ export class StoreMember {
     this.child = undefined;
     this.kv?.close();
     this.kv = undefined;
+    this.maintenance?.close();
+    this.maintenance = undefined;
+  }
+
+  private credentials(): ChannelCredentials {
+    const { ca, operator } = this.cluster;
+    return credentials.createSsl(Buffer.from(ca), Buffer.from(operator.key), Buffer.from(operator.cert));
   }
 
   private client(): KVClient {
-    const { ca, operator } = this.cluster;
-    const tls = credentials.createSsl(Buffer.from(ca), Buffer.from(operator.key), Buffer.from(operator.cert));
-    this.kv ??= new KVClient(`${this.address}:2379`, tls, {
-      "grpc.max_reconnect_backoff_ms": 200,
-      "grpc.initial_reconnect_backoff_ms": 50,
-      "grpc.use_local_subchannel_pool": 1,
-    });
+    this.kv ??= new KVClient(`${this.address}:2379`, this.credentials(), CHANNEL_OPTIONS);
     return this.kv;
   }
 
@@ -157,17 +167,16 @@ export class StoreMember {
     return this.cluster.etcdctl([this], ["ip", "netns", "exec", this.netns], args);
   }
 
-  async status(): Promise<EndpointStatus | undefined> {
-    const { ok, stdout } = await this.etcdctl("endpoint", "status", "-w", "json");
-    if (!ok) return undefined;
-    // Ids are uint64: kept as text, since JSON.parse would round them.
-    const text = stdout.replace(/"(member_id|leader)":(\d+)/g, '"$1":"$2"');
-    const [first] = JSON.parse(text) as {
-      Status: { header: { member_id: string; revision: number }; leader?: string; raftTerm: number };
-    }[];
-    if (first === undefined) return undefined;
-    const { header, leader = "0", raftTerm } = first.Status;
-    return { memberId: header.member_id, leader, raftTerm, revision: header.revision };
+  /** What the member says of itself and its leader; undefined when it does not answer. */
+  status(): Promise<EndpointStatus | undefined> {
+    return new Promise((resolve) => {
+      this.maintenance ??= new MaintenanceClient(`${this.address}:2379`, this.credentials(), CHANNEL_OPTIONS);
+      const deadline = Date.now() + STATUS_TIMEOUT_MS;
+      this.maintenance.status({}, new Metadata(), { deadline }, (error, response) => {
+        if (error !== null || response.header === undefined) resolve(undefined);
+        else resolve({ memberId: response.header.memberId, leader: response.leader });
+      });
+    });
   }
 
   /** Takes the member's link down at the switch, or up again: nothing arrives, nothing leaves. */
@@ -259,7 +268,7 @@ export class StoreCluster {
   async leader(among: readonly StoreMember[] = this.members): Promise<StoreMember> {
     return until("a leader", async () => {
       const seen = await Promise.all(among.map(async (member) => ({ member, status: await member.status() })));
-      const votes = seen.filter(({ status }) => status !== undefined && status.leader !== "0");
+      const votes = seen.filter(({ status }) => status !== undefined && status.leader !== 0n);
       const leader = seen.find(({ status }) => status !== undefined && status.memberId === status.leader);
       if (leader === undefined) return undefined;
       const agree = votes.filter(({ status }) => status?.leader === leader.status?.memberId);

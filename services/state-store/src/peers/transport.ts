@@ -93,17 +93,21 @@ export class PeerTransport {
     stream.on("error", (error) => this.log.debug("peer stream ended", { err: errorFrom(error) }));
     stream.on("end", () => stream.end());
     stream.on("data", (request: ConnectRequest) => {
+      let messages: Message[];
       try {
         if (sender === undefined) {
           sender = this.check(stream, request.hello);
           stream.write({ memberId: this.cluster.self.id });
         }
-        for (const message of request.messages) this.deliver(fromWire(message), sender);
+        messages = request.messages.map(fromWire);
       } catch (error) {
         this.log.warn("peer refused", { err: errorFrom(error) });
         stream.emit("error", { code: status.PERMISSION_DENIED, details: errorFrom(error).message });
         stream.destroy();
+        return;
       }
+      // Outside of the try: a broken promise of the core is a bug and ends the process, it is no fault of the peer's.
+      for (const message of messages) this.deliver(message, sender);
     });
   }
 
