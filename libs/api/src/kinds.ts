@@ -1,6 +1,10 @@
 /** Every declared kind and part: each name is both a schema (a value) and a TypeScript type. */
+export * from "./schema/apps-sets.ts";
 export * from "./schema/apps.ts";
+export * from "./schema/authentication.ts";
+export * from "./schema/autoscaling-v2.ts";
 export * from "./schema/autoscaling.ts";
+export * from "./schema/batch.ts";
 export * from "./schema/coordination.ts";
 export * from "./schema/core-config.ts";
 export * from "./schema/core-container.ts";
@@ -8,8 +12,15 @@ export * from "./schema/core-event.ts";
 export * from "./schema/core-node.ts";
 export * from "./schema/core-pod-status.ts";
 export * from "./schema/core-pod.ts";
+export * from "./schema/core-quota.ts";
 export * from "./schema/core-reference.ts";
 export * from "./schema/core-service.ts";
+export * from "./schema/core-storage.ts";
 export * from "./schema/core-volume.ts";
 export * from "./schema/discovery.ts";
 export * from "./schema/meta.ts";
+export * from "./schema/networking.ts";
+export * from "./schema/policy.ts";
+export * from "./schema/rbac.ts";
+export * from "./schema/scheduling.ts";
+export * from "./schema/storage.ts";
