@@ -102,6 +102,8 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         try {
           await write(telling);
         } catch (thrown) {
+          // Its repetition, if there is one, is written anew: this one may not exist, or no longer.
+          told.delete(identity(telling));
           log.debug("event not written", { reason: telling.reason, err: errorFrom(thrown) });
         }
       }
@@ -112,7 +114,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
   async function write(telling: Telling): Promise<void> {
     const { object, type, reason, message, atMs } = telling;
-    const key = [object.metadata.uid ?? object.metadata.name, type, reason, message].join("\n");
+    const key = identity(telling);
     const before = told.get(key);
     const time = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
     if (before !== undefined && atMs - before.lastMs < REPEAT_WINDOW_MS) {
@@ -153,6 +155,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       queue.clear();
     },
   };
+}
+
+function identity({ object, type, reason, message }: Telling): string {
+  return [object.metadata.uid ?? object.metadata.name, type, reason, message].join("\n");
 }
 
 function referenceTo(object: KubeObject): Event["involvedObject"] {
