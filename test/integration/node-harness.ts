@@ -1,8 +1,8 @@
-// The agent's pods without a control plane: pods come as JSON lines on stdin (`{op:"put"|"remove", pod}`), statuses go
-// out as JSON lines on stdout. Runs inside a node's network namespace.
+// The agent's pods and Services without a control plane: they come as JSON lines on stdin (`{op:"put"|"remove", pod}`,
+// `{op:"services", services, slices}`, and `{op:"listed"}` once all pods of the start are told), statuses go out as JSON lines on stdout. Runs inside a node's network namespace.
 import { createInterface } from "node:readline";
-import type { ActorRef, ActorSpec } from "@trireme/actor";
-import type { Pod } from "@trireme/api";
+import { ActorSystem } from "@trireme/actor";
+import type { EndpointSlice, Pod, Service } from "@trireme/api";
 import { systemClock } from "@trireme/base";
 import { createCri, watchRuntimeEvents } from "@trireme/cri";
 import {
@@ -12,47 +12,27 @@ import {
   createPodRunner,
   createPodSet,
   createProber,
+  createProxy,
   createVolumes,
+  terminationFile,
 } from "@trireme/node-agent";
 import { silentLogger } from "@trireme/telemetry";
 
-const [dir = "", address = "", cgroupParent = ""] = process.argv.slice(2);
+const [dir = "", address = "", cgroupParent = "", podCidr = ""] = process.argv.slice(2);
 const say = (message: unknown): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
 const log = { ...silentLogger, warn: (text: string, keys?: object) => console.error(text, JSON.stringify(keys)) };
 
-function spawn<S, M, E>(spec: ActorSpec<S, M, E>): ActorRef<M> {
-  let state = spec.behaviour.initial();
-  const queue: M[] = [];
-  let scheduled = false;
-  let stopped = false;
-  const ref: ActorRef<M> = {
-    id: spec.id,
-    depth: 0,
-    stop: async () => void (stopped = true),
-    send(message) {
-      queue.push(message);
-      if (!scheduled) setImmediate(turn);
-      scheduled = true;
-      return true;
-    },
-  };
-  function turn(): void {
-    scheduled = false;
-    for (const message of queue.splice(0)) {
-      if (stopped) return;
-      const next = spec.behaviour.receive(state, message);
-      state = next.state;
-      for (const effect of next.effects) void spec.execute(effect, ref);
-    }
-  }
-  if (spec.started !== undefined) ref.send(spec.started());
-  return ref;
-}
+const actors = new ActorSystem({
+  component: "node-agent",
+  log,
+  onDecision: ({ actor, directive, restarts }) => say({ decision: { actor, directive, restarts } }),
+});
 
 const pods = new Map<string, Pod>();
 let listener: (change: { type: "added" | "modified" | "deleted"; object: Pod }) => void = () => undefined;
+let listed: () => void = () => undefined;
 const source = {
-  synced: Promise.resolve(),
+  synced: new Promise<void>((resolve) => (listed = resolve)),
   list: () => [...pods.values()],
   onChange(next: typeof listener) {
     listener = next;
@@ -105,23 +85,47 @@ const set = createPodSet({
   cri,
   runner,
   prober,
-  actors: { spawn },
+  actors,
+  lastWords: (uid, ended) => volumes.readFile(uid, terminationFile(ended.name, ended.attempt)),
   clock: systemClock,
   log,
 });
+let services: { services: Service[]; slices: EndpointSlice[] } = { services: [], slices: [] };
+const proxy = createProxy({
+  nodeName: node.name,
+  sources: {
+    services: () => services.services,
+    slices: () => services.slices,
+    network: () => ({ podCidr, podCidrs: [podCidr] }),
+  },
+  clock: systemClock,
+  log,
+  onSync: (seconds) => say({ synced: seconds }),
+});
 const lines = createInterface({ input: process.stdin });
-await set.start();
-watchRuntimeEvents({ socket, onEvent: (event) => set.onEvent(event), onGap: () => set.relist() });
-say({ ready: true });
+void set.start().then(() => {
+  watchRuntimeEvents({ socket, onEvent: (event) => set.onEvent(event), onGap: () => set.relist() });
+  say({ ready: true });
+});
 for await (const line of lines) {
-  const { op, pod } = JSON.parse(line) as { op: string; pod: Pod };
-  const known = pods.has(pod.metadata.uid!);
-  if (op === "put") {
-    pods.set(pod.metadata.uid!, pod);
-    listener({ type: known ? "modified" : "added", object: pod });
+  const order = JSON.parse(line) as { op: string; pod: Pod } & typeof services;
+  if (order.op === "services") {
+    services = order;
+    proxy.poke();
+    continue;
+  }
+  if (order.op === "listed") {
+    listed();
+    continue;
+  }
+  const uid = order.pod.metadata.uid!;
+  const known = pods.has(uid);
+  if (order.op === "put") {
+    pods.set(uid, order.pod);
+    listener({ type: known ? "modified" : "added", object: order.pod });
   } else {
-    pods.delete(pod.metadata.uid!);
-    listener({ type: "deleted", object: pod });
+    pods.delete(uid);
+    listener({ type: "deleted", object: order.pod });
   }
 }
 process.exit(0);

@@ -19,11 +19,11 @@ import { startLogRotation } from "./logs/rotation.ts";
 import { agentMetrics } from "./metrics.ts";
 import { startNetwork } from "./network/network.ts";
 import { startHeartbeat } from "./node/heartbeat.ts";
-import { readHealth, readMachine } from "./node/machine.ts";
+import { patientHealth, readHealth, readMachine } from "./node/machine.ts";
 import { createRegistration } from "./node/registration.ts";
 import { logDirectoryName } from "./pods/cri-config.ts";
 import { createGate } from "./pods/gate.ts";
-import { createPodRunner } from "./pods/pod-runner.ts";
+import { createPodRunner, terminationFile } from "./pods/pod-runner.ts";
 import type { PodSet } from "./pods/pod-set.ts";
 import { createPodSet } from "./pods/pod-set.ts";
 import { readRuntime } from "./pods/runtime-view.ts";
@@ -147,6 +147,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     clock,
     log,
     onRelist: metrics.relist,
+    lastWords: (uid, ended) => volumes.readFile(uid, terminationFile(ended.name, ended.attempt)),
   });
   pods = set;
   stops.push(() => set.stop());
@@ -156,7 +157,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   const registration = createRegistration({
     client,
     machine,
-    health: () => readHealth(config.dir, cri),
+    health: patientHealth(() => readHealth(config.dir, cri), clock),
     busConnected: () => bus.status() === "connected",
     seen: () => informers.nodes.get("", config.name),
     onNode: (seen) => network.onNode(seen),
@@ -177,7 +178,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
       logs: podLogs({
         logRoot,
         pod: (namespace, name) => informers.pods.get(namespace, name),
-        containers: async (uid) => (await readRuntime(cri, () => undefined, uid)).get(uid)?.containers ?? [],
+        containers: async (uid) => (await readRuntime(cri, () => undefined, { uid })).get(uid)?.containers ?? [],
         now: clock.now,
       }),
     }),
@@ -191,7 +192,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   void registration.start().then((registered) => {
     stops.push(startHeartbeat(bus, config.name, clock));
     ready = true;
-    log.info("agent ready", { node: registered.metadata.name, pods: set.size });
+    log.info("agent ready", { podCidr: registered.spec?.podCIDR, pods: set.size });
   });
   return {
     async stop() {

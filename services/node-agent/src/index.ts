@@ -8,8 +8,9 @@
 export { createImageStore } from "./images/image-store.ts";
 export { createGate } from "./pods/gate.ts";
 export { type PodSet, type PodSetOptions, type PodSource, type Spawner, createPodSet } from "./pods/pod-set.ts";
-export { type PodRunnerOptions, createPodRunner } from "./pods/pod-runner.ts";
+export { type PodRunnerOptions, createPodRunner, terminationFile } from "./pods/pod-runner.ts";
 export { check } from "./probes/checks.ts";
 export { createProber } from "./probes/prober.ts";
+export { type Proxy, type ProxySources, createProxy } from "./proxy/proxy.ts";
 export { type StatusSink } from "./status/status-sink.ts";
 export { createVolumes } from "./volumes/volumes.ts";

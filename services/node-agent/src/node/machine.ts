@@ -1,5 +1,6 @@
 import { readFile, statfs } from "node:fs/promises";
 import { arch, availableParallelism, release, totalmem } from "node:os";
+import type { Clock } from "@trireme/base";
 import { sleep } from "@trireme/base";
 import type { Cri } from "@trireme/cri";
 import type { MachineFacts, NodeHealth } from "./node-object.ts";
@@ -76,5 +77,25 @@ export async function readHealth(dir: string, cri: Cri): Promise<NodeHealth> {
     networkReady: of("NetworkReady")?.status ?? false,
     memoryPressure: available > 0 && available < MIN_MEMORY_BYTES,
     diskPressure: tight,
+  };
+}
+
+/** A runtime that restarts is away for less than this; its pods run on, so the node stays Ready meanwhile. */
+const RUNTIME_PATIENCE_MS = 10_000;
+
+/** Health that overlooks a short absence of the runtime, once it has been there. */
+export function patientHealth(read: () => Promise<NodeHealth>, clock: Clock): () => Promise<NodeHealth> {
+  let good: NodeHealth | undefined;
+  let goodAt = 0;
+  return async () => {
+    const health = await read();
+    if (health.runtimeReady && health.networkReady) {
+      good = health;
+      goodAt = clock.monotonic();
+      return health;
+    }
+    if (good === undefined || clock.monotonic() - goodAt > RUNTIME_PATIENCE_MS) return health;
+    const { runtimeReady, runtimeMessage, networkReady } = good;
+    return { ...health, runtimeReady, runtimeMessage, networkReady };
   };
 }

@@ -1,7 +1,7 @@
 import type { Lease, Node } from "@trireme/api";
 import { LEASES, NODES, formatMicroTime } from "@trireme/api";
 import type { Clock } from "@trireme/base";
-import { hasCode } from "@trireme/base";
+import { errorFrom, hasCode } from "@trireme/base";
 import type { ApiClient } from "@trireme/client";
 import type { Logger } from "@trireme/telemetry";
 import type { MachineFacts, NodeHealth } from "./node-object.ts";
@@ -16,6 +16,7 @@ const LEASE_WITHOUT_BUS_MS = 2000;
 /** The status is looked at this often and written when it changed, or when this old. */
 const STATUS_CHECK_MS = 1000;
 const STATUS_WRITE_MS = 60_000;
+const MAX_CONFLICTS = 4;
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 2000;
 
@@ -72,31 +73,24 @@ export function createRegistration(options: RegistrationOptions): Registration {
   }
 
   async function writeStatus(): Promise<void> {
-    if (node === undefined) return;
-    node = newer(node, options.seen());
-    const status = nodeStatus(machine, await options.health(), node.status, clock.now());
-    const due = clock.monotonic() - writtenAt >= STATUS_WRITE_MS;
-    if (!due && comparable(status) === comparable(node.status)) return;
-    try {
-      node = await nodes.updateStatus({ ...node, status });
-    } catch (error) {
-      if (hasCode(error, "NotFound")) node = await register();
-      else if (hasCode(error, "Conflict")) node = await nodes.get(machine.name);
-      else throw error;
-      options.onNode(node);
-      return writeAgain();
+    for (let attempt = 1; node !== undefined; attempt++) {
+      node = newer(node, options.seen());
+      const status = nodeStatus(machine, await options.health(), node.status, clock.now());
+      const due = clock.monotonic() - writtenAt >= STATUS_WRITE_MS;
+      if (!due && comparable(status) === comparable(node.status)) return;
+      try {
+        node = await nodes.updateStatus({ ...node, status });
+        writtenAt = clock.monotonic();
+        options.onNode(node);
+        return;
+      } catch (error) {
+        // Someone deleted the node or wrote it meanwhile: once more from the object as it is now.
+        if (hasCode(error, "NotFound")) node = await register();
+        else if (hasCode(error, "Conflict") && attempt < MAX_CONFLICTS) node = await nodes.get(machine.name);
+        else throw error;
+        options.onNode(node);
+      }
     }
-    writtenAt = clock.monotonic();
-    options.onNode(node);
-  }
-
-  /** Once more from the object as it is now; the next check comes in a second in any case. */
-  async function writeAgain(): Promise<void> {
-    if (node === undefined) return;
-    const status = nodeStatus(machine, await options.health(), node.status, clock.now());
-    node = await nodes.updateStatus({ ...node, status });
-    writtenAt = clock.monotonic();
-    options.onNode(node);
   }
 
   async function renewLease(): Promise<void> {
@@ -111,7 +105,8 @@ export function createRegistration(options: RegistrationOptions): Registration {
       lease = await (lease === undefined ? firstLease(spec) : leases.update({ ...lease, spec }));
     } catch (error) {
       lease = undefined;
-      if (!hasCode(error, "Conflict") && !hasCode(error, "NotFound")) throw error;
+      // Another life of ours may have written it, or a write whose answer was lost.
+      if (!["Conflict", "NotFound", "AlreadyExists", "Unknown"].includes(errorFrom(error).code)) throw error;
       lease = await firstLease(spec);
     }
     renewedAt = clock.monotonic();
@@ -152,7 +147,7 @@ export function createRegistration(options: RegistrationOptions): Registration {
       for (let attempt = 0; ; attempt++) {
         try {
           node = await register();
-          log.info("node registered", { node: machine.name, podCidr: node.spec?.podCIDR });
+          log.info("node registered", { podCidr: node.spec?.podCIDR });
           options.onNode(node);
           schedule(0);
           return node;

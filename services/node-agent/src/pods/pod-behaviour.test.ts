@@ -167,6 +167,14 @@ describe("podBehaviour", () => {
     expect(actor.done().steps).toEqual(["forget"]);
   });
 
+  it("ends an orphan without asking the API to remove what it does not have", () => {
+    const end = { ...running, state: "exited" as const, finishedAt: 3000 };
+    const runtime = { ...empty, sandboxes: [{ ...sandbox, ready: false }], containers: [end] };
+    const actor = new Driven().send({ type: "boot", pod: undefined, runtime });
+    expect(actor.steps).toEqual(["removeSandbox"]);
+    expect(actor.done().steps).toEqual(["forget"]);
+  });
+
   it("never lets a phase go back, even when the runtime has forgotten everything", () => {
     const status = { phase: "Succeeded" };
     const actor = new Driven().send({ type: "boot", pod: { ...pod, status }, runtime: empty });

@@ -107,12 +107,12 @@ function apply(state: PodState, message: PodMessage): PodState {
     case "boot": {
       const { pod, runtime } = message;
       const booted = { ...set({ runtime: runtime ?? facts.runtime }), synced: runtime !== undefined };
-      return pod === undefined ? booted : desired(booted, pod, message.at);
+      return pod === undefined ? gone(booted, message.at) : desired(booted, pod, message.at);
     }
     case "desired":
       return desired(state, message.pod, message.at);
     case "gone":
-      return set({ gone: true, finalized: true, endingSince: facts.endingSince || message.at });
+      return gone(state, message.at);
     case "runtime":
       if (state.busy !== undefined || (state.synced && message.seenAt < state.changedAt)) return state;
       return { ...set({ runtime: message.runtime, ...pruned(facts, message.runtime) }), synced: true };
@@ -136,6 +136,11 @@ function apply(state: PodState, message: PodMessage): PodState {
     case "failed":
       return failed(state, message.step, message.reason, message.message, message.at);
   }
+}
+
+function gone(state: PodState, at: number): PodState {
+  const { facts } = state;
+  return { ...state, facts: { ...facts, gone: true, finalized: true, endingSince: facts.endingSince || at } };
 }
 
 function desired(state: PodState, pod: Pod, at: number): PodState {

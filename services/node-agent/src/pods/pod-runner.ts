@@ -51,6 +51,14 @@ export interface PodRunnerOptions {
   readonly onForgotten: (uid: string) => void;
 }
 
+/** Where a container finds the file for its last words, unless it says otherwise. */
+const TERMINATION_PATH = "/dev/termination-log";
+
+/** The same file among the pod's own on the node. */
+export function terminationFile(container: string, attempt: number): string {
+  return `termination/${container}-${attempt}`;
+}
+
 /** Carries out the steps of pods and reports by message. */
 export interface PodRunner {
   run(step: Step, facts: PodFacts, send: (message: PodMessage) => void): Promise<void>;
@@ -126,7 +134,11 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     const uid = pod.metadata.uid ?? "";
     const env = environmentOf(pod, container, sources(pod, sandbox.ip, data));
     const hosts = await options.volumes.writeFile(uid, "hosts", hostsFile(pod, sandbox.ip, options.clusterDomain));
-    const files = pod.spec.hostNetwork ? {} : { "/etc/hosts": hosts };
+    const last = await options.volumes.writeFile(uid, terminationFile(container.name, step.attempt), "", 0o666);
+    const files = {
+      ...(pod.spec.hostNetwork ? {} : { "/etc/hosts": hosts }),
+      [container.terminationMessagePath ?? TERMINATION_PATH]: last,
+    };
     const mounts = mountsOf(container, volumePaths.get(uid) ?? new Map(), env, files);
     const logPath = join(container.name, `${step.attempt}.log`);
     const around = surroundings(pod);

@@ -10,6 +10,7 @@ import { emptyRuntimePod } from "./facts.ts";
 import type { NodeIdentity, PodEffect, PodMessage, PodState } from "./pod-behaviour.ts";
 import { podBehaviour } from "./pod-behaviour.ts";
 import type { PodRunner } from "./pod-runner.ts";
+import type { LastWords } from "./runtime-view.ts";
 import { readContainer, readRuntime } from "./runtime-view.ts";
 
 /** Where this node's pods come from: an informer, or a test's memory. */
@@ -38,6 +39,7 @@ export interface PodSetOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onRelist?: (seconds: number) => void;
+  readonly lastWords?: LastWords;
 }
 
 /** All pods of the node: one actor each. */
@@ -73,6 +75,7 @@ const MAILBOX = 256;
 /** The pods of one node. */
 export function createPodSet(options: PodSetOptions): PodSet {
   const { clock, cri, log, source } = options;
+  const words = options.lastWords === undefined ? {} : { lastWords: options.lastWords };
   const actors = new Map<string, { readonly ref: ActorRef<PodMessage>; readonly identity: RuntimePod }>();
   const desired = new Map<string, Pod>();
   let view = new Map<string, RuntimePod>();
@@ -140,7 +143,7 @@ export function createPodSet(options: PodSetOptions): PodSet {
   async function refresh(uid: string, self: ActorRef<PodMessage>): Promise<void> {
     const seenAt = clock.now();
     try {
-      const found = await readRuntime(cri, (id) => exited.get(id), uid);
+      const found = await readRuntime(cri, (id) => exited.get(id), { ...words, uid });
       const identity = actors.get(uid)?.identity ?? emptyRuntimePod(uid, "", "");
       const runtime = found.get(uid) ?? { ...identity, sandboxes: [], containers: [] };
       learn(runtime);
@@ -173,7 +176,7 @@ export function createPodSet(options: PodSetOptions): PodSet {
   async function readAll(): Promise<void> {
     const seenAt = clock.now();
     const started = clock.monotonic();
-    const found = await readRuntime(cri, (id) => exited.get(id));
+    const found = await readRuntime(cri, (id) => exited.get(id), words);
     options.onRelist?.((clock.monotonic() - started) / 1000);
     view = found;
     const ids = new Set([...found.values()].flatMap((pod) => [...pod.sandboxes, ...pod.containers].map((x) => x.id)));
@@ -232,7 +235,7 @@ export function createPodSet(options: PodSetOptions): PodSet {
   /** The runtime publishes an exit some milliseconds before its own record shows it. */
   async function readEnd(id: string, owner: { readonly uid: string; readonly sandboxId: string }): Promise<void> {
     for (let wait = END_FIRST_MS; wait <= END_LAST_MS; wait *= 2) {
-      const container = await readContainer(cri, id, owner.sandboxId);
+      const container = await readContainer(cri, id, owner.sandboxId, options.lastWords);
       if (container === undefined) return;
       if (container.state === "exited") {
         const message = { type: "container", container, at: clock.now() } as const;

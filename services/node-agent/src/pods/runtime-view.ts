@@ -33,10 +33,21 @@ export function factOf(status: ContainerStatus, sandboxId: string): ContainerFac
   };
 }
 
+/** Adds to the fact of a container that ended what it left behind as its last words. */
+export type LastWords = (uid: string, ended: ContainerFact) => Promise<string>;
+
 /** Reads one container's fact; undefined when the runtime no longer has it. */
-export async function readContainer(cri: Cri, id: string, sandboxId: string): Promise<ContainerFact | undefined> {
+export async function readContainer(
+  cri: Cri,
+  id: string,
+  sandboxId: string,
+  lastWords?: LastWords,
+): Promise<ContainerFact | undefined> {
   try {
-    return factOf(await cri.containerStatus(id), sandboxId);
+    const status = await cri.containerStatus(id);
+    const fact = factOf(status, sandboxId);
+    if (fact.state !== "exited" || fact.message !== "" || lastWords === undefined) return fact;
+    return { ...fact, message: await lastWords(status.labels[POD_UID] ?? "", fact) };
   } catch (error) {
     if ((error as { code?: string }).code === "NotFound") return undefined;
     throw error;
@@ -50,8 +61,9 @@ export async function readContainer(cri: Cri, id: string, sandboxId: string): Pr
 export async function readRuntime(
   cri: Cri,
   known: (containerId: string) => ContainerFact | undefined,
-  uid?: string,
+  options: { readonly uid?: string; readonly lastWords?: LastWords } = {},
 ): Promise<Map<string, RuntimePod>> {
+  const { uid, lastWords } = options;
   const labelSelector: Record<string, string> = uid === undefined ? {} : { [POD_UID]: uid };
   const [sandboxes, containers] = await Promise.all([
     cri.listPodSandbox({ labelSelector }),
@@ -69,7 +81,7 @@ export async function readRuntime(
   }
   for (const container of containers) {
     const pod = pods.get(bySandbox.get(container.podSandboxId) ?? "");
-    const fact = await containerFact(cri, container, known(container.id));
+    const fact = await containerFact(cri, container, known(container.id), lastWords);
     if (pod !== undefined && fact !== undefined) pod.containers.push(fact);
   }
   const out = new Map<string, RuntimePod>();
@@ -97,8 +109,9 @@ async function containerFact(
   cri: Cri,
   container: Container,
   known: ContainerFact | undefined,
+  lastWords: LastWords | undefined,
 ): Promise<ContainerFact | undefined> {
   const state = STATES[container.state];
   if (known !== undefined && known.state === state && state !== "unknown") return known;
-  return readContainer(cri, container.id, container.podSandboxId);
+  return readContainer(cri, container.id, container.podSandboxId, lastWords);
 }

@@ -47,10 +47,10 @@ export function createProxy(options: {
 
   function schedule(wait: number): void {
     cancel?.();
-    cancel = stopped ? undefined : clock.after(wait, () => void sync());
+    cancel = stopped ? undefined : clock.after(wait, () => void sync(wait === REFRESH_MS));
   }
 
-  async function sync(): Promise<void> {
+  async function sync(verify: boolean): Promise<void> {
     if (busy) return;
     busy = true;
     dirty = false;
@@ -58,7 +58,8 @@ export function createProxy(options: {
     const next = portRules(sources.services(), sources.slices(), options.nodeName);
     const text = renderTable(next, sources.network());
     try {
-      if (text !== applied || !(await tryTool("nft", ["list", "chain", "ip", TABLE, "services"]))) {
+      const intact = !verify || (await tryTool("nft", ["list", "chain", "ip", TABLE, "services"]));
+      if (text !== applied || !intact) {
         await runTool("nft", ["-f", "-"], text);
         applied = text;
         await forgetFlows(rules, next);

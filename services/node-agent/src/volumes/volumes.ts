@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, normalize } from "node:path";
 import { promisify } from "node:util";
 import type { Pod, Volume } from "@trireme/api";
@@ -11,13 +11,17 @@ import type { ConfigSource } from "./config-source.ts";
 
 const run = promisify(execFile);
 const DEFAULT_MODE = 0o644;
+/** A pod's own files that we read back are short; Kubernetes' bound for a termination message. */
+const MAX_READ_BYTES = 4096;
 
 /** Makes a pod's volumes on the node and takes them away again. Everything of one pod is below `<root>/<uid>`. */
 export interface Volumes {
   /** Idempotent. Answers the host path of each volume by name. */
   prepare(pod: Pod, sources: EnvironmentSources): Promise<ReadonlyMap<string, string>>;
   /** A file of the pod's own, such as its /etc/hosts. */
-  writeFile(uid: string, name: string, text: string): Promise<string>;
+  writeFile(uid: string, name: string, text: string, mode?: number): Promise<string>;
+  /** The beginning of such a file; empty when there is none. */
+  readFile(uid: string, name: string): Promise<string>;
   remove(uid: string): Promise<void>;
   /** The pods of which something is left. */
   uids(): Promise<string[]>;
@@ -39,11 +43,23 @@ export function createVolumes(root: string, config: ConfigSource): Volumes {
       }
       return out;
     },
-    async writeFile(uid, name, text) {
+    async writeFile(uid, name, text, mode = 0o644) {
       const path = join(dirOf(uid), "files", name);
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, text, { mode: 0o644 });
+      await writeFile(path, text, { mode });
+      // The process's umask must not take from what a container's user needs.
+      if (mode !== 0o644) await chmod(path, mode);
       return path;
+    },
+    async readFile(uid, name) {
+      const handle = await open(join(dirOf(uid), "files", name), "r").catch(() => undefined);
+      if (handle === undefined) return "";
+      try {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(MAX_READ_BYTES), 0, MAX_READ_BYTES, 0);
+        return buffer.toString("utf8", 0, bytesRead);
+      } finally {
+        await handle.close();
+      }
     },
     async remove(uid) {
       const base = dirOf(uid);
