@@ -61,6 +61,9 @@ export const DURATION_BUCKETS: readonly number[] = [
 /** Event loop lag is sampled this often: fine enough for our 100 ms heartbeats, coarse enough to idle at no cost. */
 const EVENT_LOOP_PRECISION_MS = 20;
 
+/** Where a thread's newest registry is found by whoever runs the thread. */
+const THREAD_REGISTRY = Symbol.for("trireme.registry");
+
 /** Creates an empty registry (with process metrics unless told otherwise). */
 export function createRegistry(options: RegistryOptions = {}): Registry {
   const register = new prom.Registry();
@@ -81,7 +84,7 @@ export function createRegistry(options: RegistryOptions = {}): Registry {
     return metric;
   }
 
-  return {
+  const registry: Registry = {
     contentType: register.contentType,
     counter(name, help, labels = []) {
       return once("counter", name, labels, () => {
@@ -126,4 +129,7 @@ export function createRegistry(options: RegistryOptions = {}): Registry {
     },
     render: () => register.metrics(),
   };
+  // A program may run on a worker thread, whose parent serves its metrics: it finds them by this name.
+  (globalThis as Record<symbol, unknown>)[THREAD_REGISTRY] = registry;
+  return registry;
 }

@@ -45,6 +45,8 @@ export interface ApiserverDeps {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly metrics?: MetricsRegistry;
+  /** Programs of the same process, by name, whose metrics are served beside ours. */
+  readonly neighbours?: ReadonlyMap<string, () => Promise<string>>;
 }
 
 /** A running (or not yet started) apiserver. */
@@ -85,7 +87,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const door = new HttpDoor({ resources, readiness, metrics, clock, log });
   const rest = new HttpsServer(tls, (request, response) => door.handle(request, response), log);
   const grpc = new GrpcDoor({ pipeline, tls, log, metrics, clock });
-  const metricsServer = new MetricsServer(tls, metrics, readiness, log);
+  const pages = new Map([["", () => metrics.render()], ...(deps.neighbours ?? [])]);
+  const metricsServer = new MetricsServer(tls, pages, readiness, log);
   const relay =
     deps.bus === undefined
       ? undefined

@@ -13,12 +13,19 @@ export interface ConnectedApiserver {
   stop(): Promise<void>;
 }
 
-/** Puts an apiserver together from its settings: certificates and credentials come from the PKI folder. */
-export async function connectApiserver(config: ApiserverConfig, log: Logger): Promise<ConnectedApiserver> {
+/**
+ * Puts an apiserver together from its settings: certificates and credentials come from the PKI folder. `neighbours` are
+ * programs of the same process whose metrics are served beside ours, as `/metrics/<name>`.
+ */
+export async function connectApiserver(
+  config: ApiserverConfig,
+  log: Logger,
+  neighbours: ReadonlyMap<string, () => Promise<string>> = new Map(),
+): Promise<ConnectedApiserver> {
   const metrics = createRegistry();
   const store = connectStore(config);
   const bus = connectBus(config, log, metrics);
-  const deps = { store, log, metrics, ...(bus === undefined ? {} : { bus }) };
+  const deps = { store, log, metrics, neighbours, ...(bus === undefined ? {} : { bus }) };
   const apiserver = await createApiserver(config, deps);
   return {
     start: () => apiserver.start(),

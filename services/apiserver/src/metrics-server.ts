@@ -3,22 +3,25 @@ import { type Server, createServer } from "node:https";
 import type { Logger } from "@trireme/telemetry";
 import type { Readiness } from "./http/health.ts";
 import type { TlsFiles } from "./http/server.ts";
-import type { ApiMetrics } from "./metrics.ts";
 
 /** A scrape takes milliseconds; whoever holds a connection longer is not scraping. */
 const REQUEST_TIMEOUT_MS = 15_000;
 
-/** Metrics and health on a port of their own, for monitoring with a certificate of the cluster's CA. */
+/**
+ * Metrics and health on a port of their own, for monitoring with a certificate of the cluster's CA. `pages` holds a text
+ * for `/metrics` (the name "") and for each `/metrics/<name>`: components of one process keep their series apart.
+ */
 export class MetricsServer {
   private readonly server: Server;
 
-  constructor(tls: TlsFiles, metrics: ApiMetrics, readiness: Readiness, log: Logger) {
+  constructor(tls: TlsFiles, pages: ReadonlyMap<string, () => Promise<string>>, readiness: Readiness, log: Logger) {
     const options = { ...tls, requestCert: true, rejectUnauthorized: true, requestTimeout: REQUEST_TIMEOUT_MS };
     this.server = createServer(options, (request, response) => {
       const path = (request.url ?? "/").split("?")[0];
-      if (path === "/metrics") {
-        metrics
-          .render()
+      const page = /^\/metrics(?:\/([a-z-]+))?$/.exec(path ?? "");
+      const render = page === null ? undefined : pages.get(page[1] ?? "");
+      if (render !== undefined) {
+        render()
           .then((text) => response.setHeader("content-type", "text/plain; version=0.0.4").end(text))
           .catch((thrown: unknown) => {
             log.error("metrics could not be rendered", { err: thrown });
@@ -27,7 +30,8 @@ export class MetricsServer {
         return;
       }
       if (path !== "/healthz" && path !== "/readyz" && path !== "/livez") {
-        response.writeHead(404).end("not found; there are /metrics, /livez, /readyz and /healthz\n");
+        const names = [...pages.keys()].map((name) => (name === "" ? "/metrics" : `/metrics/${name}`));
+        response.writeHead(404).end(`not found; there are ${names.join(", ")}, /livez, /readyz and /healthz\n`);
         return;
       }
       const problems = path === "/livez" ? [] : readiness.problems();

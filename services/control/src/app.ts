@@ -17,8 +17,9 @@ export interface Control {
 
 /** Puts the control plane of one server together: the apiserver here, the workers on their threads. */
 export async function createControl(config: ControlConfig, log: Logger): Promise<Control> {
-  const apiserver = await connectApiserver(config, log.child({ part: "apiserver" }));
   const workers = WORKERS.map((name) => new SupervisedWorker(workerSpec(name, config), systemClock, log));
+  const metricsOf = new Map(WORKERS.map((name, i) => [name, () => workers[i]!.metrics()]));
+  const apiserver = await connectApiserver(config, log.child({ part: "apiserver" }), metricsOf);
   return {
     async start() {
       // The workers find their way to an apiserver themselves, and to another server's while ours is not ready.

@@ -39,6 +39,19 @@ describe("a supervised worker", () => {
     expect(worker.running).toBe(false);
   });
 
+  it("shows the metrics of its program", async () => {
+    const { worker, said } = workerOf(
+      "measured",
+      `globalThis[Symbol.for("trireme.registry")] = { render: async () => "a_total 1" }; say("up");
+       setInterval(() => {}, 1000); process.once("SIGTERM", () => process.exit(0));`,
+    );
+    expect(await worker.metrics()).toBe("");
+    worker.start();
+    await expect.poll(said).toBe("up;");
+    expect(await worker.metrics()).toBe("a_total 1");
+    await worker.stop();
+  }, 10_000);
+
   it("is started again when it throws, in its main or later", async () => {
     const { worker, said } = workerOf("crashing", `say("up"); setTimeout(() => { throw new Error("planted"); }, 5);`);
     worker.start();

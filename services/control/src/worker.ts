@@ -12,13 +12,19 @@ const HEALTHY_AFTER_MS = 30_000;
 /** How long a worker may take to give up its elections and end; then it is cut, and its lease runs out by itself. */
 const STOP_TIMEOUT_MS = 4000;
 
+/** How long a worker may take to render its metrics: a scrape waits for it. */
+const METRICS_TIMEOUT_MS = 2000;
+
 /**
  * Runs inside the worker before its program. The program is written as a process that ends on SIGTERM; threads get no
- * signals, so the parent's message becomes one.
+ * signals, so the parent's message becomes one. Its metrics are read through the registry that it registered.
  */
 const PRELUDE = `
 const { parentPort, workerData } = require("node:worker_threads");
-parentPort.on("message", () => process.emit("SIGTERM", "SIGTERM", 15));
+parentPort.on("message", async (message) => {
+  if (message.type === "stop") process.emit("SIGTERM", "SIGTERM", 15);
+  else parentPort.postMessage({ text: (await globalThis[Symbol.for("trireme.registry")]?.render()) ?? "" });
+});
 parentPort.unref();
 import(workerData.program).catch((error) => { setImmediate(() => { throw error; }); });
 `;
@@ -73,6 +79,25 @@ export class SupervisedWorker {
     });
   }
 
+  /** The program's metrics as text; empty while it does not run or answer. */
+  async metrics(): Promise<string> {
+    const { worker } = this;
+    if (worker === undefined) return "";
+    return new Promise((resolve) => {
+      // Answers come in the order of the questions, and all say the same: whichever is first will do.
+      const onAnswer = ({ text }: { readonly text: string }): void => {
+        cancel();
+        resolve(text);
+      };
+      const cancel = this.clock.after(METRICS_TIMEOUT_MS, () => {
+        worker.off("message", onAnswer);
+        resolve("");
+      });
+      worker.once("message", onAnswer);
+      worker.postMessage({ type: "metrics" });
+    });
+  }
+
   /** Asks the program to end, and cuts it when it takes too long. */
   async stop(): Promise<void> {
     this.stopping = true;
@@ -82,7 +107,7 @@ export class SupervisedWorker {
     const ended = new Promise<void>((resolve) => {
       this.ended = resolve;
     });
-    worker.postMessage("stop");
+    worker.postMessage({ type: "stop" });
     const cancel = this.clock.after(STOP_TIMEOUT_MS, () => {
       this.log.warn("worker did not end in time, cutting it");
       void worker.terminate();

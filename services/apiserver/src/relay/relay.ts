@@ -1,8 +1,8 @@
 import type { Clock } from "@trireme/base";
-import { type KubeObject, NODES, PODS, type Resource, SECRETS } from "@trireme/api";
+import { type KubeObject, NODES, PODS, type Resource, SECRETS, groupResource } from "@trireme/api";
 import { type Bus, StreamPublisher, eventSubject, podsOnNodeSubject } from "@trireme/bus";
 import { type Election, createElection } from "@trireme/controller";
-import type { Logger, Registry } from "@trireme/telemetry";
+import type { Counter, Logger, Registry } from "@trireme/telemetry";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import type { StoredEvent } from "../storage/stored-object.ts";
 import type { WatchCache } from "../storage/watch-cache.ts";
@@ -32,6 +32,7 @@ export interface RelayOptions {
 export class Relay {
   private readonly options: RelayOptions;
   private readonly election: Election;
+  private readonly events: Counter<"resource"> | undefined;
   private readonly unsubscribe: (() => void)[] = [];
   private publisher: StreamPublisher | undefined;
   private term = 0;
@@ -42,6 +43,7 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.options = options;
     const { pipeline, clock, log, name, metrics } = options;
+    this.events = metrics?.counter("tri_relay_events_total", "Events published on the bus.", ["resource"]);
     this.election = createElection({
       name: "relay",
       identity: name,
@@ -123,6 +125,7 @@ export class Relay {
       ...(isSecret ? {} : { object: object as unknown as Readonly<Record<string, unknown>> }),
     };
     publisher.event(eventSubject(resource), change);
+    this.events?.inc({ resource: groupResource(resource) });
     if (resource.group !== "") return;
     if (resource.resource === NODES.resource) this.followNode(event);
     if (resource.resource !== PODS.resource) return;
