@@ -192,7 +192,9 @@ class NatsBus implements Bus {
         if (!this.closed) this.log.warn("bus disconnected", { server, err: reason });
       } catch (thrown) {
         this.metrics.connects.inc({ result: "error" });
-        if (failures % LOG_EVERY_ATTEMPTS === 0) this.log.warn("bus connect failed", { server, err: thrown, failures });
+        // Servers that are not there are an expected failure: its reason, no stack.
+        const err = errorFrom(thrown, "ServiceUnavailable");
+        if (failures % LOG_EVERY_ATTEMPTS === 0) this.log.warn("bus connect failed", { server, err, failures });
         failures += 1;
       }
       turn += 1;

@@ -54,7 +54,7 @@ const TCP_KEEPALIVE_MS = 5000;
 
 /**
  * One apiserver: its connections and whether it lives. While it owes us something and is silent, it is asked `/livez` on
- * a connection of its own; a server that was cut off sends no reset, so nothing else would tell for minutes.
+ * a connection apart; a server that was cut off sends no reset, so nothing else would tell for minutes.
  */
 export class ApiServer {
   readonly address: string;
@@ -65,11 +65,13 @@ export class ApiServer {
   private readonly clock: Clock;
   private readonly onDead: () => void;
   private pooled: Agent;
+  /** For questions alone: they must not wait in line behind what they ask about. */
+  private readonly probing: Agent;
   private readonly active = new Set<(reason: Error) => void>();
   private lastHeard = 0;
   private misses = 0;
   private cancelTimer: (() => void) | undefined;
-  private probing = false;
+  private isProbing = false;
 
   constructor(address: string, tls: ClientTls, timing: ClientTiming, clock: Clock, onDead: () => void) {
     const at = address.lastIndexOf(":");
@@ -84,6 +86,7 @@ export class ApiServer {
     this.clock = clock;
     this.onDead = onDead;
     this.pooled = this.createAgent(true);
+    this.probing = this.createAgent(true);
   }
 
   /** Sends a request. `exclusive`: on a connection of its own, as a watch needs. */
@@ -142,27 +145,39 @@ export class ApiServer {
     return { response, abort, aborted: () => aborted, heard: () => this.heard() };
   }
 
-  /** Asks `/livez` or `/readyz` on a fresh connection: 200 in time is a yes. */
+  /** Asks `/livez` or `/readyz`: 200 in time is a yes. */
   async probe(path: "/livez" | "/readyz"): Promise<boolean> {
-    const agent = this.createAgent(false);
-    try {
-      return await new Promise<boolean>((resolve) => {
-        const req = httpsRequest({ host: this.host, port: this.port, path, agent, ...this.tlsOptions() });
-        const cancel = this.clock.after(this.timing.probeMs, () => req.destroy());
-        req.once("response", (message) => {
-          message.resume();
-          resolve(message.statusCode === 200);
-        });
-        req.on("error", () => resolve(false));
-        req.once("close", () => {
-          cancel();
-          resolve(false);
-        });
-        req.end();
+    const answer = await this.probeOnce(path);
+    // A kept connection that the server closed meanwhile says nothing about the server.
+    return (answer === "stale" ? await this.probeOnce(path) : answer) === "yes";
+  }
+
+  private probeOnce(path: string): Promise<"yes" | "no" | "stale"> {
+    return new Promise((resolve) => {
+      const req = httpsRequest({
+        host: this.host,
+        port: this.port,
+        path,
+        headers: { host: this.address },
+        agent: this.probing,
+        ...this.tlsOptions(),
       });
-    } finally {
-      agent.destroy();
-    }
+      const cancel = this.clock.after(this.timing.probeMs, () => req.destroy());
+      req.once("response", (message) => {
+        message.resume();
+        message.on("error", () => cancel());
+        resolve(message.statusCode === 200 ? "yes" : "no");
+      });
+      const failed = (): void => {
+        cancel();
+        // Whatever made this one fail, the next question starts on a connection of its own.
+        resolve(req.reusedSocket && this.clock.monotonic() - startedAt < this.timing.probeMs ? "stale" : "no");
+      };
+      const startedAt = this.clock.monotonic();
+      req.on("error", failed);
+      req.once("close", failed);
+      req.end();
+    });
   }
 
   /** Fails everything under way and forgets all connections. */
@@ -171,6 +186,7 @@ export class ApiServer {
     this.cancelTimer = undefined;
     for (const abort of [...this.active]) abort(reason);
     this.pooled.destroy();
+    this.probing.destroy();
   }
 
   private tlsOptions(): ClientTls & { servername: string; minVersion: "TLSv1.2" } {
@@ -216,10 +232,10 @@ export class ApiServer {
 
   private async checkSilence(): Promise<void> {
     const before = this.lastHeard;
-    if (!this.probing && this.clock.monotonic() - before >= this.timing.silenceMs) {
-      this.probing = true;
+    if (!this.isProbing && this.clock.monotonic() - before >= this.timing.silenceMs) {
+      this.isProbing = true;
       const alive = await this.probe("/livez");
-      this.probing = false;
+      this.isProbing = false;
       if (alive) this.heard();
       else if (this.lastHeard === before) this.misses += 1;
       if (this.misses >= PROBES_TO_CONDEMN) {

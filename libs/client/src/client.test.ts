@@ -4,7 +4,14 @@ import { createServer } from "node:https";
 import { type AddressInfo, type Socket, connect, createServer as createTcpServer } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type ApiClient, type ApiObject, type ClientOptions, type ClientTiming, createApiClient } from "./index.ts";
+import {
+  type ApiClient,
+  type ApiObject,
+  type ClientOptions,
+  type ClientTiming,
+  type ResourceClient,
+  createApiClient,
+} from "./index.ts";
 
 /** An apiserver's stand-in behind a wire that the test can cut: nothing passes then, and no reset tells. */
 interface FakeServer {
@@ -258,13 +265,16 @@ describe("failover", () => {
     await until(() => client.currentServer === a.address);
   });
 
-  it("leaves a slow but living server alone until the deadline", async () => {
+  it("leaves a slow but living server alone until the deadline, then asks another first", async () => {
     const [a, b] = [await startServer(), await startServer()];
     a.handle = () => {};
-    const client = clientOf([a.address, b.address], { timing: { ...TIMING, requestMs: 400 } });
-    await expect(client.resource(PODS, "ns").get("x")).rejects.toMatchObject({ code: "Timeout" });
-    await expect(client.resource(PODS, "ns").create({ metadata: {} })).rejects.toMatchObject({ code: "Unknown" });
-    expect(b.seen).toEqual([]);
+    const timing = { ...TIMING, requestMs: 400, recheckMs: 10_000 };
+    const pods = (): ResourceClient<ApiObject> => clientOf([a.address, b.address], { timing }).resource(PODS, "ns");
+    const slow = pods();
+    await expect(slow.get("x")).rejects.toMatchObject({ code: "Timeout" });
+    expect([a.seen.length, b.seen.length]).toEqual([1, 0]);
+    expect(await slow.get("x")).toMatchObject({ metadata: { name: b.address } });
+    await expect(pods().create({ metadata: {} })).rejects.toMatchObject({ code: "Unknown" });
   });
 
   it("does not trust a server with another CA's certificate", async () => {

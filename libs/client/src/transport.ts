@@ -91,9 +91,11 @@ export class Transport {
     const what = `${outgoing.method} ${outgoing.path}`;
     if (this.closed) throw new TriremeError("Cancelled", `${what}: the client is closed`);
     if (signal?.aborted === true) throw new TriremeError("Cancelled", `${what}: cancelled`);
-    const attempt: Attempt = { current: undefined, stopped: undefined };
+    const attempt: Attempt = { current: undefined, server: undefined, stopped: undefined };
     const stop = (why: "timeout" | "cancelled"): void => {
       attempt.stopped ??= why;
+      // It may live and yet not serve, e.g. for its store's sake; once it says that it is ready it is preferred again.
+      if (why === "timeout" && attempt.server !== undefined) this.markDown(attempt.server, "no answer in time");
       attempt.current?.abort(new Error(why));
     };
     const cancelTimer = this.clock.after(timeoutMs, () => stop("timeout"));
@@ -146,6 +148,7 @@ export class Transport {
       const server = this.servers[index]!;
       const opened = server.open(outgoing, exclusive);
       attempt.current = opened;
+      attempt.server = index;
       if (attempt.stopped !== undefined) opened.abort(new Error(attempt.stopped));
       try {
         const message = await opened.response;
@@ -202,6 +205,7 @@ export class Transport {
 /** The request that a call is at now, and whether the call was told to stop. */
 interface Attempt {
   current: OpenedRequest | undefined;
+  server: number | undefined;
   stopped: "timeout" | "cancelled" | undefined;
 }
 

@@ -167,6 +167,23 @@ describe("election", () => {
     expect([a.election.isLeader, a.events.length]).toEqual([true, 1]);
   });
 
+  it("keeps the office while answers come later than calls wait for them", async () => {
+    const { stand, pass } = world();
+    const a = stand("a");
+    a.election.start();
+    await pass(1500);
+    // Every second call's answer is lost: what it wrote is recognised by the next one's conflict.
+    for (let i = 0; i < 20; i++) {
+      a.port.broken = i % 2 === 0 ? "answer lost" : "no";
+      await pass(500);
+    }
+    expect([a.election.isLeader, a.events.length]).toEqual([true, 1]);
+    a.port.broken = "answer lost";
+    await pass(20_000);
+    // Reads still come through: each renewal is recognised although its own answer never came.
+    expect([a.election.isLeader, a.events.length]).toEqual([true, 1]);
+  });
+
   it("takes the office anew, with a new fence, when it finds its own name from an earlier life or a lost answer", async () => {
     const { leases, stand, pass } = world();
     const first = stand("a");

@@ -35,6 +35,12 @@ export interface Election {
   readonly holder: string;
 }
 
+/** While calls keep failing, one line per this time: the first says why, the rest would be the same. */
+const LOG_EVERY_MS = 10_000;
+
+/** Renewals whose answer never came and that may yet turn out to have happened: at most those of one deadline. */
+const MAX_UNANSWERED = 64;
+
 /** Shortest pause between looks at the Lease, so that a Lease on the brink of expiry is not asked for in a loop. */
 const MIN_PAUSE_MS = 50;
 
@@ -49,6 +55,8 @@ interface Office {
   readonly controller: AbortController;
   /** Monotonic time at which the last successful renewal was sent. */
   renewedAt: number;
+  /** When renewals were sent whose fate is unknown, by the renewTime that they would have written. */
+  readonly unanswered: Map<string, number>;
   cancelDeadline: () => void;
 }
 
@@ -63,6 +71,7 @@ class Candidate implements Election {
   private office: Office | undefined;
   private running: Promise<void> | undefined;
   private stopped = false;
+  private complainedAt = -Infinity;
   private wake: (() => void) | undefined;
 
   constructor(options: ElectionOptions) {
@@ -103,13 +112,18 @@ class Candidate implements Election {
         const error = errorFrom(thrown);
         if (this.office !== undefined && error.code === "Fenced") this.leave("fenced");
         // A lost race is the normal end of a candidacy; anything else is worth knowing.
-        if (error.code !== "Conflict" && error.code !== "AlreadyExists") {
-          this.log.warn("election call failed", { leader: this.isLeader, err: error });
-        }
+        if (error.code !== "Conflict" && error.code !== "AlreadyExists") this.complain(error);
       }
       if (!this.stopped) await this.pause(this.nextPauseMs());
     }
     await this.release();
+  }
+
+  private complain(error: Error): void {
+    const now = this.clock.monotonic();
+    if (now - this.complainedAt < LOG_EVERY_MS) return;
+    this.complainedAt = now;
+    this.log.warn("election call failed", { leader: this.isLeader, err: error });
   }
 
   private nextPauseMs(): number {
@@ -155,6 +169,7 @@ class Candidate implements Election {
       fence,
       controller: new AbortController(),
       renewedAt: sentAt,
+      unanswered: new Map(),
       cancelDeadline: () => {},
     };
     if (this.clock.monotonic() - sentAt >= this.timing.renewDeadlineMs) return;
@@ -170,30 +185,45 @@ class Candidate implements Election {
   private async renew(office: Office): Promise<void> {
     const sentAt = this.clock.monotonic();
     const wanted = this.renewed(office.lease);
+    const stamp = wanted.spec.renewTime ?? "";
+    if (office.unanswered.size < MAX_UNANSWERED) office.unanswered.set(stamp, sentAt);
     let lease: LeaseObject;
     try {
       lease = await this.options.leases.update(wanted);
     } catch (thrown) {
       if (errorFrom(thrown).code !== "Conflict") throw thrown;
-      // Perhaps an earlier renewal of ours whose answer never came. It is still our tenure if it began when ours did.
-      const current = await this.options.leases.get(office.lease.metadata.name);
-      const { spec } = office.lease;
-      const isOurs =
-        current?.spec.holderIdentity === this.options.identity &&
-        current.spec.acquireTime === spec.acquireTime &&
-        current.spec.leaseTransitions === spec.leaseTransitions;
-      if (this.office !== office) return;
-      if (!isOurs) {
-        this.holder = current?.spec.holderIdentity ?? "";
-        this.leave("taken by another");
-        return;
-      }
-      office.lease = current;
+      office.unanswered.delete(stamp);
+      await this.recognise(office);
       return;
     }
     if (this.office !== office) return;
+    this.prolong(office, lease, sentAt);
+  }
+
+  /**
+   * The Lease changed under us: perhaps by an earlier renewal of ours whose answer never came. It is still our tenure if
+   * it began when ours did, and prolonged since that renewal was sent.
+   */
+  private async recognise(office: Office): Promise<void> {
+    const current = await this.options.leases.get(office.lease.metadata.name);
+    if (this.office !== office) return;
+    const { spec } = office.lease;
+    const isOurs =
+      current?.spec.holderIdentity === this.options.identity &&
+      current.spec.acquireTime === spec.acquireTime &&
+      current.spec.leaseTransitions === spec.leaseTransitions;
+    if (!isOurs) {
+      this.holder = current?.spec.holderIdentity ?? "";
+      this.leave("taken by another");
+      return;
+    }
+    this.prolong(office, current, office.unanswered.get(current.spec.renewTime ?? "") ?? office.renewedAt);
+  }
+
+  private prolong(office: Office, lease: LeaseObject, sentAt: number): void {
     office.lease = lease;
-    office.renewedAt = sentAt;
+    office.renewedAt = Math.max(office.renewedAt, sentAt);
+    for (const [stamp, at] of office.unanswered) if (at <= sentAt) office.unanswered.delete(stamp);
     this.armDeadline(office);
   }
 
