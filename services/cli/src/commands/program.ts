@@ -3,6 +3,7 @@ import { clusterCommands } from "./cluster.ts";
 import { developCommands } from "./develop.ts";
 import { hostCommand } from "./host.ts";
 import { imageCommand } from "./image.ts";
+import { machineCommands } from "./machine.ts";
 import { objectCommands } from "./objects.ts";
 
 /** Every command of `tri`. */
@@ -16,6 +17,7 @@ export function createProgram(): Command {
     hostCommand(),
     imageCommand(),
     ...objectCommands(),
+    ...machineCommands(),
     ...developCommands(),
   ])
     program.addCommand(command);

@@ -12,6 +12,36 @@ import { run, runScript } from "./shell.ts";
 const START_MS = 10_000;
 const POLL_MS = 20;
 
+/** What was done to a host; a file of that name says so, so that `up` can undo it. */
+const CUT = "cut";
+const FROZEN = "frozen";
+
+function markOf(host: HostPlan, mark: string): string {
+  return `${host.dir}/run/${mark}`;
+}
+
+function setMark(host: HostPlan, mark: string, isSet: boolean): void {
+  if (isSet) writeFileSync(markOf(host, mark), "by tri host\n");
+  else rmSync(markOf(host, mark), { force: true });
+}
+
+/** Forgets what was done to a host, which is about to start from nothing. */
+export function clearMarks(host: HostPlan): void {
+  rmSync(holdFileOf(host), { force: true });
+  for (const mark of [CUT, FROZEN]) setMark(host, mark, false);
+}
+
+/** Undoes every `host kill`, `cut` and `freeze`: what `up` promises is a whole cluster. */
+export async function restoreHosts(plan: ClusterPlan): Promise<void> {
+  await Promise.all(
+    plan.hosts.map(async (host) => {
+      if (existsSync(holdFileOf(host))) await startHost(plan, host);
+      if (existsSync(markOf(host, CUT))) await setCable(plan, host, "up");
+      if (existsSync(markOf(host, FROZEN))) freezeHost(host, "running");
+    }),
+  );
+}
+
 /** Pulls a host's plug: every process and container of it dies at once, and nothing starts them again. */
 export async function killHost(host: HostPlan): Promise<void> {
   writeFileSync(holdFileOf(host), "killed by tri host kill\n");
@@ -30,7 +60,7 @@ export async function startHost(plan: ClusterPlan, host: HostPlan): Promise<void
   // The kernel takes the links of a deleted namespace away in its own time.
   await run(["ip", "-n", plan.fabric.netns, "link", "del", host.name]);
   await runScript(hostScript(plan, host));
-  rmSync(holdFileOf(host), { force: true });
+  clearMarks(host);
   const keeper = keeperPid(plan);
   if (keeper === undefined)
     throw new TriremeError("ServiceUnavailable", "the cluster is not running; ./tri up starts it");
@@ -103,10 +133,12 @@ function unescapeMount(path: string): string {
 /** Stops (SIGSTOP) or continues every process and container of a host, as a machine that hangs. */
 export function freezeHost(host: HostPlan, state: "frozen" | "running"): void {
   // Twice: a process that was just being started in the first round is caught in the second.
+  setMark(host, FROZEN, state === "frozen");
   for (let round = 0; round < 2; round++) signalGroup(host.cgroup, state === "frozen" ? "SIGSTOP" : "SIGCONT");
 }
 
 /** Cuts a host off, or plugs it in again, at the bridge's end of its cable. */
 export async function setCable(plan: ClusterPlan, host: HostPlan, state: "up" | "down"): Promise<void> {
+  setMark(host, CUT, state === "down");
   await runScript(cableScript(plan, host, state));
 }

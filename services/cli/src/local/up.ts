@@ -1,10 +1,10 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { TriremeError } from "@trireme/base";
 import { writePrivateFile } from "@trireme/pki";
 import { balancerConfigOf } from "../balancer/config.ts";
 import { type ClusterPlan, type ClusterShape, PORTS, planCluster } from "../plan/cluster-plan.ts";
-import { type Programs, holdFileOf } from "../plan/processes.ts";
-import { forgetMemory } from "./hosts.ts";
+import type { Programs } from "../plan/processes.ts";
+import { clearMarks, forgetMemory, restoreHosts } from "./hosts.ts";
 import { createIdentities } from "./identities.ts";
 import { loadOwnImages } from "./images.ts";
 import { hostPid, keeperPid, prepareHosts, startKeeper } from "./keeper.ts";
@@ -31,20 +31,17 @@ export async function up(options: UpOptions, progress: Progress): Promise<Cluste
   const plan = await choosePlan(options);
   const fresh = keeperPid(plan) === undefined;
   if (fresh) await clearRemains(plan);
+  else await restoreHosts(plan);
   await Promise.all([
     progress.step("network", () => createNetwork(plan)),
     progress.step("identities", () => createIdentities(plan)),
   ]);
   await progress.step("processes", () => startProcesses(plan, programs));
   await Promise.all([
-    ...plan.nodes.filter(isStarted).map((node) => progress.step(`${node.name}: images`, () => loadOwnImages(node))),
+    ...plan.nodes.map((node) => progress.step(`${node.name}: images`, () => loadOwnImages(node))),
     waitUntilReady(plan, programs, progress),
   ]);
   return plan;
-}
-
-function isStarted(host: { readonly dir: string }): boolean {
-  return !existsSync(`${host.dir}/run/killed`);
 }
 
 async function choosePlan(options: UpOptions): Promise<ClusterPlan> {
@@ -113,7 +110,7 @@ export async function withClusterLock<T>(cluster: string, work: () => Promise<T>
 /** After a stop, or a crash of the whole machine: what lived in memory only is taken away before a new start. */
 async function clearRemains(plan: ClusterPlan): Promise<void> {
   for (const host of plan.hosts) {
-    rmSync(holdFileOf(host), { force: true });
+    clearMarks(host);
     if (hostPid(host, "supervisor") !== undefined || hostPid(host, "containerd") !== undefined) continue;
     if (existsSync(`${host.dir}/containerd/state`)) await forgetMemory(host);
   }

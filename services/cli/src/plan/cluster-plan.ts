@@ -17,6 +17,8 @@ export interface HostPlan {
   readonly name: string;
   readonly role: "server" | "node";
   readonly address: string;
+  /** Of eth0. Fixed, so that after a restart the neighbours' ARP entries still hold. */
+  readonly mac: string;
   readonly netns: string;
   readonly dir: string;
   /** The cgroup, from the root of each hierarchy, that holds everything of this host. */
@@ -111,10 +113,12 @@ export function planCluster(shape: ClusterShape, stateRoot: string): ClusterPlan
   const network = `172.30.${shape.index}`;
   const host = (role: HostPlan["role"], number: number, first: number): HostPlan => {
     const name = `${role}${number}`;
+    const last = first + number - 1;
     return {
       name,
       role,
-      address: `${network}.${first + number - 1}`,
+      address: `${network}.${last}`,
+      mac: `02:54:52:1e:${hex(shape.index)}:${hex(last)}`,
       netns: `tri-${shape.name}-${name}`,
       dir: `${dir}/hosts/${name}`,
       cgroup: `${cgroup}/${name}`,
@@ -139,6 +143,10 @@ export function planCluster(shape: ClusterShape, stateRoot: string): ClusterPlan
     nodes,
     hosts: [...servers, ...nodes],
   };
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
 }
 
 /** Finds a host by its name, or says which names there are. */

@@ -53,7 +53,7 @@ function hostLines(plan: ClusterPlan, host: HostPlan): string[] {
   return [
     `ip netns add ${host.netns}`,
     ...batch(fabric.netns, [
-      `link add ${host.name} type veth peer name eth0 netns ${host.netns}`,
+      `link add ${host.name} type veth peer name eth0 address ${host.mac} netns ${host.netns}`,
       `link set ${host.name} master ${fabric.bridge} up`,
     ]),
     ...batch(host.netns, [

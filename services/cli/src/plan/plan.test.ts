@@ -57,7 +57,9 @@ describe("fabricScript", () => {
     const namespaces = new Set([plan.fabric.netns, ...plan.hosts.slice(1).map((host) => host.netns)]);
     const script = fabricScript(plan, { namespaces, rootLink: true });
     expect(script).toContain("ip netns add tri-local-server1");
-    expect(script).toContain("link add server1 type veth peer name eth0 netns tri-local-server1");
+    expect(script).toContain(
+      "link add server1 type veth peer name eth0 address 02:54:52:1e:07:0b netns tri-local-server1",
+    );
     expect(script.match(/ip netns add/g)).toHaveLength(1);
   });
 
