@@ -7,6 +7,9 @@ import { createMemoryStore } from "@trireme/store-client";
 import { silentLogger } from "@trireme/telemetry";
 import { createApiserver } from "./app.ts";
 
+/** Where a test may let an agent listen on the agents' own port: a loopback address that nobody else uses. */
+export const AGENT_ADDRESS = "127.23.0.10";
+
 /** A running server and where its certificates are. */
 export interface ServerFixture {
   /** Holds `ca.crt` and the pairs of admin, node, scheduler and of a stranger from another CA. */
@@ -20,6 +23,7 @@ export async function startServer(port: number): Promise<ServerFixture> {
   const ca = await createCa("test CA");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
   await identity(dir, ca, "apiserver", "kube-apiserver");
+  await identity(dir, ca, "apiserver-client", "system:apiserver:s1", "system:apiservers");
   await identity(dir, ca, "admin", "admin", "system:masters");
   await identity(dir, ca, "scheduler", "system:kube-scheduler");
   await identity(dir, ca, "node", "system:node:node1", "system:nodes");
@@ -53,7 +57,7 @@ export async function startServer(port: number): Promise<ServerFixture> {
 }
 
 async function identity(dir: string, ca: Ca, file: string, cn: string, o?: string): Promise<void> {
-  const sans = ["127.0.0.1"];
+  const sans = ["127.0.0.1", ...(file === "node" ? [AGENT_ADDRESS] : [])];
   const pair = await issue({ ca, cn, sans, server: true, client: true, ...(o === undefined ? {} : { o }) });
   writeKeyPair(dir, file, pair);
 }

@@ -12,6 +12,9 @@ const AGENT_PORT = 10251;
 /** Longest wait for an agent to take a call; its log may then flow as long as it likes. */
 const CONNECT_TIMEOUT_MS = 3000;
 
+/** A node that comes back is asked again within a second, not after the minutes that gRPC would wait by itself. */
+const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000 };
+
 /** Connections to agents that are kept; one per node that somebody read logs of. The oldest goes first. */
 const MAX_CONNECTIONS = 256;
 
@@ -70,7 +73,11 @@ export class PodLogs {
     const [ca, key, cert] = await Promise.all(
       ["ca.crt", "apiserver-client.key", "apiserver-client.crt"].map((file) => readFile(join(this.pkiDir, file))),
     );
-    const client = new NodeServiceClient(`${address}:${AGENT_PORT}`, credentials.createSsl(ca!, key!, cert!));
+    const client = new NodeServiceClient(
+      `${address}:${AGENT_PORT}`,
+      credentials.createSsl(ca!, key!, cert!),
+      RECONNECT,
+    );
     this.connections.set(address, client);
     for (const [oldest, connection] of this.connections) {
       if (this.connections.size <= MAX_CONNECTIONS) break;
