@@ -8,8 +8,8 @@ import { hostPid, keeperPid } from "./keeper.ts";
 import { existingNetwork } from "./network.ts";
 import { run, runScript } from "./shell.ts";
 
-/** A keeper starts a host's supervisor within some tens of milliseconds; ten seconds mean that something is wrong. */
-const START_MS = 10_000;
+/** A keeper starts a host's supervisor within some tens of milliseconds; half a minute means that something is wrong. */
+const START_MS = 30_000;
 const POLL_MS = 20;
 
 /** What was done to a host; a file of that name says so, so that `up` can undo it. */

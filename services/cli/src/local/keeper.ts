@@ -16,8 +16,8 @@ import { readLivePid } from "../supervisor/process-id.ts";
 import type { ProcessId, SupervisorSpec } from "../supervisor/spec.ts";
 import { cgroupRoots, createCgroup, signalProcess } from "./cgroups.ts";
 
-/** A keeper is up when its pid file says so: Node starts in some tens of milliseconds. */
-const KEEPER_START_MS = 5_000;
+/** A keeper is up when its pid file says so: some tens of milliseconds, much longer on a machine that is overloaded. */
+const KEEPER_START_MS = 30_000;
 const POLL_MS = 10;
 
 /** The cgroup of the cluster's own processes, which are on no host. */
