@@ -79,6 +79,7 @@ beforeAll(async () => {
     walSegmentBytes: 256 * 1024,
     snapshotBytes: 64 * 1024,
     trailingEntries: 5000,
+    quotaBytes: 1024 * 1024,
     autoCompactMs: 0,
   };
   app = await start();
@@ -190,6 +191,17 @@ describe("a member of one", () => {
     });
     expect(end).toMatchObject({ code: "Expired", compactRevision: revision });
     await expect(client.range({ key: "/c", revision: 2 })).rejects.toMatchObject({ code: "Expired" });
+  });
+
+  it("adds nothing over its quota, and there is a way back", async () => {
+    await client.put({ key: "/q/a", value: Buffer.alloc(1_300_000) });
+    const full = { code: "TooManyRequests", message: "etcdserver: mvcc: database space exceeded" };
+    await expect(client.put({ key: "/q/b", value: bytes("x") })).rejects.toMatchObject(full);
+    const txn = { compare: [], success: [{ put: { key: "/q/b", value: bytes("x") } }] };
+    await expect(client.txn(txn)).rejects.toMatchObject(full);
+    const { revision } = await client.deleteRange({ key: "/q/a" });
+    await client.compact(revision);
+    await expect.poll(() => client.txn(txn), { timeout: 5000 }).toMatchObject({ succeeded: true });
   });
 
   it("is the same after a restart, from snapshot and log, and watchers go on where they were", async () => {

@@ -65,7 +65,7 @@ export async function startStore(options: {
     clientPort: config.clientPort,
   });
   let replica: Replica | undefined;
-  const metrics = createStoreMetrics(registry, () => numbersOf(replica));
+  const metrics = createStoreMetrics(registry, config.quotaBytes, () => numbersOf(replica));
 
   const walDir = path.join(config.dataDir, "wal");
   const snapshotDir = path.join(config.dataDir, "snap");
@@ -105,6 +105,7 @@ export async function startStore(options: {
     heartbeatMs: config.heartbeatMs,
     electionMs: config.electionMs,
     snapshotBytes: config.snapshotBytes,
+    quotaBytes: config.quotaBytes,
     trailingEntries: config.trailingEntries,
     clock,
     log,

@@ -24,6 +24,11 @@ export const storeFlags = {
     default: 5000,
     min: 0,
   }),
+  quotaBytes: flag.int({
+    help: "Size of the state from which on nothing is added.",
+    default: 1024 * 1024 * 1024,
+    min: 1024 * 1024,
+  }),
   autoCompactMs: flag.int({ help: "History older than this is forgotten; 0 keeps all.", default: 300_000 }),
 };
 

@@ -19,6 +19,7 @@ export interface StoreMetrics {
   readonly proposalsFailed: Counter;
   readonly peerSendFailures: Counter;
   readonly requests: Counter<"grpc_service" | "grpc_method" | "grpc_type" | "grpc_code">;
+  readonly requestSeconds: Histogram<"grpc_service" | "grpc_method" | "grpc_type">;
   role(isLeader: boolean, hasLeader: boolean): void;
 }
 
@@ -26,7 +27,7 @@ export interface StoreMetrics {
 const DISK_BUCKETS = Array.from({ length: 14 }, (_, i) => 0.001 * 2 ** i);
 
 /** Registers everything; `numbers` is asked at each scrape. */
-export function createStoreMetrics(registry: Registry, numbers: () => StoreNumbers): StoreMetrics {
+export function createStoreMetrics(registry: Registry, quotaBytes: number, numbers: () => StoreNumbers): StoreMetrics {
   const hasLeaderGauge = registry.gauge("etcd_server_has_leader", "Whether or not a leader exists. 1 is existence.");
   const isLeaderGauge = registry.gauge("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is.");
   hasLeaderGauge.set(0);
@@ -42,6 +43,7 @@ export function createStoreMetrics(registry: Registry, numbers: () => StoreNumbe
   gauge("etcd_debugging_mvcc_watcher_total", "Watchers.", (now) => now.watchers);
   gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes of the state.", (now) => now.sizeBytes);
   gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes of the state in use.", (now) => now.sizeBytes);
+  registry.gauge("etcd_server_quota_backend_bytes", "Size of the state at which writes stop.").set(quotaBytes);
   gauge("tri_store_raft_term", "Raft's current term.", (now) => now.term);
   return {
     walFsync: registry.histogram(
@@ -58,6 +60,11 @@ export function createStoreMetrics(registry: Registry, numbers: () => StoreNumbe
       "grpc_method",
       "grpc_type",
       "grpc_code",
+    ]),
+    requestSeconds: registry.histogram("grpc_server_handling_seconds", "Time that RPCs took.", [
+      "grpc_service",
+      "grpc_method",
+      "grpc_type",
     ]),
     role(isLeader, hasLeader) {
       isLeaderGauge.set(isLeader ? 1 : 0);

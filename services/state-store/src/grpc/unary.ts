@@ -12,9 +12,11 @@ export type Unary = <Q, A>(
 
 export function createUnary(metrics: StoreMetrics): Unary {
   return (service, method, handle) => (call, callback) => {
+    const started = performance.now();
     const done = (code: status): void => {
-      const labels = { grpc_service: service, grpc_method: method, grpc_type: "unary", grpc_code: codeName(code) };
-      metrics.requests.inc(labels);
+      const labels = { grpc_service: service, grpc_method: method, grpc_type: "unary" };
+      metrics.requests.inc({ ...labels, grpc_code: codeName(code) });
+      metrics.requestSeconds.observe((performance.now() - started) / 1000, labels);
     };
     const answer = async (): Promise<void> => {
       try {

@@ -27,14 +27,14 @@ interface Round {
  * a round proves only what was true after it began.
  */
 export class Reads {
-  private readonly raft: Raft;
+  private readonly raft: Pick<Raft, "readIndex">;
   private readonly clock: Clock;
   private waiting: Waiter[] = [];
   private round: Round | undefined;
   /** Confirmed rounds that wait for the state machine. */
   private confirmed: { index: number; waiters: Waiter[] }[] = [];
 
-  constructor(raft: Raft, clock: Clock) {
+  constructor(raft: Pick<Raft, "readIndex">, clock: Clock) {
     this.raft = raft;
     this.clock = clock;
   }

@@ -1,6 +1,6 @@
 import path from "node:path";
-import { type Clock, assert, errorFrom, sleep } from "@trireme/base";
-import { type MvccStore, type Outcome, SnapshotReader, type WatchHub } from "@trireme/mvcc";
+import { type Clock, errorFrom, sleep } from "@trireme/base";
+import { type MvccStore, type Outcome, type WatchHub, storeError } from "@trireme/mvcc";
 import {
   type Entry,
   NONE,
@@ -17,7 +17,8 @@ import { type Request, decodeCommand, encodeCommand } from "../apply/command.ts"
 import type { StoreMetrics } from "../metrics.ts";
 import type { PeerHandler, PeerTransport } from "../peers/transport.ts";
 import type { SnapshotSink } from "../peers/snapshot-stream.ts";
-import { SnapshotReceiver, snapshotName } from "../snapshot/snapshot-file.ts";
+import { IncomingSnapshots } from "../snapshot/incoming.ts";
+import { snapshotName } from "../snapshot/snapshot-file.ts";
 import type { Wal } from "../wal/wal.ts";
 import { FAILURE } from "./failures.ts";
 import { Proposals } from "./proposals.ts";
@@ -32,6 +33,13 @@ const NO_LEADER_ELECTIONS = 3;
 
 /** Without a leader for this many election timeouts, what was proposed before is given up as of unknown outcome. */
 const LEADERLESS_ELECTIONS = 2;
+
+/**
+ * Heartbeats that a member listens for, once it reaches a majority after its start, before it takes the silence for the
+ * absence of a leader. Only the first member does so; the others wait out their timeouts, and a leader that exists after
+ * all keeps its voters loyal, so nothing is disturbed.
+ */
+const FIRST_ELECTION_HEARTBEATS = 3;
 
 /** How long a leader that stops waits for its successor. */
 const RESIGN_MS = 1000;
@@ -55,6 +63,7 @@ export interface ReplicaOptions {
   readonly heartbeatMs: number;
   readonly electionMs: number;
   readonly snapshotBytes: number;
+  readonly quotaBytes: number;
   readonly trailingEntries: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -87,10 +96,11 @@ export class Replica implements PeerHandler {
   private timer: NodeJS.Timeout | undefined;
   private leader: NodeId = NONE;
   private leaderLostAt: number;
+  /** Ticks since a majority was first reached in this life; undefined once it no longer matters. */
+  private quietTicks: number | undefined = 0;
   private term: number;
   private stopped = false;
-  /** State machines of snapshots that have arrived, until the core says to install them. */
-  private readonly arrived = new Map<number, MvccStore>();
+  private readonly incoming: IncomingSnapshots;
 
   constructor(options: ReplicaOptions) {
     this.options = options;
@@ -102,6 +112,7 @@ export class Replica implements PeerHandler {
     this.leaderLostAt = options.clock.monotonic();
     this.proposals = new Proposals(options.clock);
     this.reads = new Reads(options.raft, options.clock);
+    this.incoming = new IncomingSnapshots(options.snapshotDir, options.log);
     const schedule = (): void => this.schedule();
     this.snapshotter = new Snapshotter({ ...options, dir: options.snapshotDir, schedule });
   }
@@ -149,6 +160,7 @@ export class Replica implements PeerHandler {
     const data = encodeCommand(origin, request);
     const noLeaderDeadline = this.options.clock.monotonic() + NO_LEADER_ELECTIONS * this.options.electionMs;
     if (data.length > MAX_REQUEST_BYTES) this.proposals.refuse(origin.counter, FAILURE.tooLarge());
+    else if (this.isOverQuota(request)) this.proposals.refuse(origin.counter, storeError("noSpace"));
     else this.offer({ counter: origin.counter, data, noLeaderDeadline });
     try {
       return await outcome;
@@ -198,24 +210,12 @@ export class Replica implements PeerHandler {
     this.schedule();
   }
 
-  async openSnapshot(message: SnapMessage): Promise<SnapshotSink> {
-    const reader = new SnapshotReader();
-    const name = `incoming-${snapshotName(message.snapshot)}`;
-    const receiver = await SnapshotReceiver.create(this.options.snapshotDir, name, (frame) => reader.push(frame));
-    return {
-      push: (piece) => receiver.push(piece),
-      abandon: () => receiver.abandon(),
-      finish: async () => {
-        const meta = await receiver.finish();
-        assert(meta.index === message.snapshot.index, "the file is the snapshot that its message names");
-        if (this.stopped) return;
-        this.options.log.info("snapshot received", { index: meta.index, term: meta.term });
-        this.arrived.clear();
-        this.arrived.set(meta.index, reader.finish());
-        this.raft.step(message);
-        this.schedule();
-      },
-    };
+  openSnapshot(message: SnapMessage): Promise<SnapshotSink> {
+    return this.incoming.open(message, () => {
+      if (this.stopped) return;
+      this.raft.step(message);
+      this.schedule();
+    });
   }
 
   snapshotFile(message: SnapMessage): string | undefined {
@@ -233,6 +233,12 @@ export class Replica implements PeerHandler {
   /** Sets the snapshot from which this life began. */
   recoveredFrom(meta: SnapshotMeta | undefined): void {
     this.snapshotter.newest = meta;
+  }
+
+  /** Over the quota nothing is added any more; reads, deletions and compaction go on, so that there is a way back. */
+  private isOverQuota(request: Request): boolean {
+    if (this.store.sizeBytes < this.options.quotaBytes) return false;
+    return request.$case === "put" || (request.$case === "txn" && addsData(request.value));
   }
 
   private offer(held: Held): void {
@@ -269,8 +275,23 @@ export class Replica implements PeerHandler {
     }
   }
 
+  /** A cluster that starts need not wait for an election timeout: the member with the lowest id asks for votes early. */
+  private maybeCampaignEarly(): void {
+    if (this.quietTicks === undefined) return;
+    const { voters } = this.raft.confState();
+    const { self } = this.options;
+    const reached = voters.filter((id) => id === self || this.transport?.reaches(id) === true);
+    const first = voters.every((id) => id >= self);
+    if (!first || this.leader !== NONE) this.quietTicks = undefined;
+    else if (reached.length * 2 > voters.length) this.quietTicks += 1;
+    if (this.quietTicks !== FIRST_ELECTION_HEARTBEATS) return;
+    this.quietTicks = undefined;
+    this.raft.campaign();
+  }
+
   private tick(): void {
     this.raft.tick();
+    this.maybeCampaignEarly();
     this.reads.tick(this.leader !== NONE);
     this.proposals.expire();
     const leaderless = this.options.clock.monotonic() - this.leaderLostAt;
@@ -330,10 +351,7 @@ export class Replica implements PeerHandler {
 
   /** The leader's snapshot replaces the state; its file is durable already. */
   private install(meta: SnapshotMeta): void {
-    const store = this.arrived.get(meta.index);
-    assert(store !== undefined, "a snapshot is stepped into the core only when its state is at hand");
-    this.arrived.clear();
-    this.store.replaceWith(store);
+    this.store.replaceWith(this.incoming.take(meta));
     this.hub.publish();
     this.proposals.giveUp();
     this.snapshotter.installed(meta);
@@ -376,6 +394,12 @@ export class Replica implements PeerHandler {
     this.proposals.leaderChanged();
     this.offerHeld();
   }
+}
+
+function addsData(txn: Extract<Request, { $case: "txn" }>["value"]): boolean {
+  return [...txn.success, ...txn.failure].some(
+    ({ request }) => request?.$case === "requestPut" || (request?.$case === "requestTxn" && addsData(request.value)),
+  );
 }
 
 /** Ends the process: what cannot be written must not be acknowledged, and a second try would lie. */
