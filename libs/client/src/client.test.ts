@@ -28,7 +28,14 @@ const DEPLOYMENTS = { group: "apps", version: "v1", resource: "deployments", nam
 const NODES = { group: "", version: "v1", resource: "nodes", namespaced: false };
 
 // Short, so that a cut is noticed in a fifth of a second; long enough for a handshake on a loaded machine.
-const TIMING: Partial<ClientTiming> = { connectMs: 250, requestMs: 3000, silenceMs: 60, probeMs: 120, recheckMs: 30 };
+const TIMING: Partial<ClientTiming> = {
+  connectMs: 250,
+  requestMs: 3000,
+  silenceMs: 60,
+  probeMs: 120,
+  recheckMs: 30,
+  retryMs: 20,
+};
 
 let tls: { ca: string; server: KeyPair; client: KeyPair };
 const cleanups: (() => void)[] = [];
@@ -234,6 +241,15 @@ describe("failover", () => {
     expect(b.seen).toEqual(["tester GET /api/v1/namespaces/ns/pods/x"]);
   });
 
+  it("tries everything once more when no server took the request, writes too", async () => {
+    const address = await refusing();
+    const client = clientOf([address], { timing: { ...TIMING, retryMs: 500 } });
+    const write = client.resource(PODS, "ns").create({ metadata: { name: "x" } });
+    const server = await startServer(Number(address.split(":")[1]));
+    expect(await write).toMatchObject({ metadata: { name: address } });
+    expect(server.seen).toHaveLength(1);
+  });
+
   it("names every server when none answers", async () => {
     const [a, b] = [await refusing(), await refusing()];
     const failure = clientOf([a, b]).resource(PODS, "ns").get("x");
@@ -268,7 +284,7 @@ describe("failover", () => {
   it("leaves a slow but living server alone until the deadline, then asks another first", async () => {
     const [a, b] = [await startServer(), await startServer()];
     a.handle = () => {};
-    const timing = { ...TIMING, requestMs: 400, recheckMs: 10_000 };
+    const timing = { ...TIMING, probeMs: 2000, requestMs: 600, recheckMs: 10_000 };
     const pods = (): ResourceClient<ApiObject> => clientOf([a.address, b.address], { timing }).resource(PODS, "ns");
     const slow = pods();
     await expect(slow.get("x")).rejects.toMatchObject({ code: "Timeout" });

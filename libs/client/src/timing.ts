@@ -4,6 +4,8 @@ export interface ClientTiming {
   readonly connectMs: number;
   /** One call with all its retries. */
   readonly requestMs: number;
+  /** Pause before all servers are tried once more, when none answered. */
+  readonly retryMs: number;
   /** Silence of a server that owes us something (an answer, or a watch is open) before we ask whether it lives. */
   readonly silenceMs: number;
   /** Patience with that question; two unanswered ones condemn the server, so a cut is noticed within about 3 s. */
@@ -21,6 +23,7 @@ export interface ClientTiming {
 export const DEFAULT_TIMING: ClientTiming = {
   connectMs: 1200,
   requestMs: 10_000,
+  retryMs: 250,
   silenceMs: 1000,
   probeMs: 1000,
   recheckMs: 1000,

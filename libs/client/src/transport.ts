@@ -19,8 +19,8 @@ export interface TransportOptions extends ClientTls {
 /** Largest answer: a list of ten thousand pods is about 50 MB; beyond this something is wrong. */
 const MAX_RESPONSE_BYTES = 256 * 1024 * 1024;
 
-/** A read goes to each server at most twice: once more than needed after a pooled connection turned out dead. */
-const ROUNDS = 2;
+/** Rounds over all servers for reads and for what was never sent: past a restart or a stall of everything at once. */
+const ROUNDS = 3;
 
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
@@ -91,12 +91,13 @@ export class Transport {
     const what = `${outgoing.method} ${outgoing.path}`;
     if (this.closed) throw new TriremeError("Cancelled", `${what}: the client is closed`);
     if (signal?.aborted === true) throw new TriremeError("Cancelled", `${what}: cancelled`);
-    const attempt: Attempt = { current: undefined, server: undefined, stopped: undefined };
+    const attempt: Attempt = { current: undefined, server: undefined, stopped: undefined, wake: undefined };
     const stop = (why: "timeout" | "cancelled"): void => {
       attempt.stopped ??= why;
       // It may live and yet not serve, e.g. for its store's sake; once it says that it is ready it is preferred again.
       if (why === "timeout" && attempt.server !== undefined) this.markDown(attempt.server, "no answer in time");
       attempt.current?.abort(new Error(why));
+      attempt.wake?.();
     };
     const cancelTimer = this.clock.after(timeoutMs, () => stop("timeout"));
     const onAbort = (): void => stop("cancelled");
@@ -106,16 +107,27 @@ export class Transport {
         try {
           return await run(attempt);
         } catch (thrown) {
-          // A body that broke off: a read may be asked for again.
-          const again = READS.has(outgoing.method) && round < ROUNDS && attempt.stopped === undefined && !this.closed;
-          if (!(thrown instanceof ExchangeError && again))
-            throw this.failure(what, outgoing, attempt, timeoutMs, thrown);
+          const harmless = thrown instanceof ExchangeError && (READS.has(outgoing.method) || !thrown.sent);
+          const again = harmless && round < ROUNDS && attempt.stopped === undefined && !this.closed;
+          if (!again) throw this.failure(what, outgoing, attempt, timeoutMs, thrown);
+          await this.pause(attempt);
+          if (attempt.stopped !== undefined) throw this.failure(what, outgoing, attempt, timeoutMs, thrown);
         }
       }
     } finally {
       cancelTimer();
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  private async pause(attempt: Attempt): Promise<void> {
+    let cancel: () => void = () => {};
+    await new Promise<void>((resolve) => {
+      attempt.wake = resolve;
+      cancel = this.clock.after(this.timing.retryMs, resolve);
+    });
+    attempt.wake = undefined;
+    cancel();
   }
 
   private failure(what: string, out: Outgoing, attempt: Attempt, timeoutMs: number, cause: unknown): TriremeError {
@@ -207,6 +219,8 @@ interface Attempt {
   current: OpenedRequest | undefined;
   server: number | undefined;
   stopped: "timeout" | "cancelled" | undefined;
+  /** Ends the pause between two rounds. */
+  wake: (() => void) | undefined;
 }
 
 /** Collects a body. A failure on the way is an exchange that was sent. */

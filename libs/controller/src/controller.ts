@@ -144,8 +144,9 @@ class ControllerShell implements Controller {
     const execute = (effect: ControllerEffect, self: ActorRef<ControllerMessage>): void | Promise<void> => {
       switch (effect.type) {
         case "resync":
+          // By the outer address: what changes in the world is bounded by the mailbox, answers to own work are not.
           unfollow();
-          unfollow = this.follow(self);
+          unfollow = this.follow(run.ref ?? self);
           return;
         case "work":
           return this.work(effect.key, effect.waitedMs, run.abort.signal, self);
