@@ -6,8 +6,8 @@ import { criSocketOf } from "../plan/processes.ts";
 import { repoRoot } from "./programs.ts";
 import { run, runOk } from "./shell.ts";
 
-/** containerd is ready in some hundred milliseconds; on a machine that is busy with other hosts it takes longer. */
-const CONTAINERD_START_MS = 30_000;
+/** containerd is ready in some hundred milliseconds; on a machine that is busy with other hosts much longer. */
+const CONTAINERD_START_MS = 120_000;
 const POLL_MS = 50;
 
 /** Where CRI keeps its images. */
