@@ -87,8 +87,8 @@ describe("the bus", () => {
       const pki = `/var/lib/trireme/${CLUSTER}/hosts/${server.name}/pki`;
       const tls = ["--cacert", `${pki}/ca.crt`, "--cert", `${pki}/scheduler.crt`, "--key", `${pki}/scheduler.key`];
       const text = (await run("curl", ["-sS", ...tls, `https://${server.address}:6445/metrics`])).stdout;
-      const rows = [...text.matchAll(/^tri_relay_events_total(?:\{[^}]*\})? (\d+)$/gm)];
-      expectThat(rows.length > 0, `no tri_relay_events_total in ${text.slice(0, 200)}`);
+      const rows = [...text.matchAll(/^tri_relay_stream_seq\{[^}]*\} (\d+)$/gm)];
+      expectThat(rows.length > 0, `no tri_relay_stream_seq`);
       return rows.reduce((sum, row) => sum + Number(row[1]), 0);
     };
     const before = await counters();

@@ -4,6 +4,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
+import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTls } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,15 +49,20 @@ interface Credentials {
   readonly key?: Buffer;
 }
 
-/** Speaks HTTP/1.1 over TLS and tells the status line, or the error that ended the connection. */
-function overTls(address: string, credentials: Credentials): Promise<string> {
+/** Asks over TLS and tells the status line, or the error that ended the connection. */
+async function overTls(address: string, credentials: Credentials): Promise<string> {
+  const first = await overHttp1(address, credentials);
+  // A gRPC port agrees on HTTP/2 alone; that it refuses HTTP/1.1 says nothing of certificates.
+  return first.includes("no application protocol") ? overHttp2(address, credentials) : first;
+}
+
+function overHttp1(address: string, credentials: Credentials): Promise<string> {
   const [host, port] = address.split(":");
   return new Promise((resolve) => {
     let got = "";
-    const options = { host: host!, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ["http/1.1", "h2"] };
+    const options = { host: host!, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] };
     const socket = connectTls({ ...options, ...credentials }, () => {
-      if (socket.alpnProtocol === "h2") socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
-      else socket.write("GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      socket.write("GET /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     });
     const done = (): void => {
       socket.destroy();
@@ -69,6 +75,27 @@ function overTls(address: string, credentials: Credentials): Promise<string> {
       done();
     });
     socket.on("close", done);
+  });
+}
+
+function overHttp2(address: string, credentials: Credentials): Promise<string> {
+  return new Promise((resolve) => {
+    const session = connectHttp2(`https://${address}`, { rejectUnauthorized: false, ...credentials });
+    const done = (told: string): void => {
+      session.destroy();
+      resolve(told);
+    };
+    session.on("error", (error) => done(`error: ${error.message}`));
+    session.setTimeout(2_000, () => done("error: no answer"));
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/trireme.api.v1.ManifestService/List",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.on("error", (error) => done(`error: ${error.message}`));
+    stream.on("response", (headers) => done(`HTTP/2 ${headers[":status"]} grpc-status ${headers["grpc-status"]}`));
+    stream.end();
   });
 }
 
@@ -137,7 +164,10 @@ describe("security floor", () => {
 
   it("keeps the runtime's sockets and every key to root", async () => {
     const now = await status();
-    for (const node of now.nodes) expect(statSync(node.criSocket).mode & 0o077, node.criSocket).toBe(0);
+    for (const node of now.nodes) {
+      const { mode, uid, gid } = statSync(node.criSocket);
+      expect([mode & 0o007, uid, gid], node.criSocket).toEqual([0, 0, 0]);
+    }
     expect(statSync(now.etcd.key).mode & 0o077).toBe(0);
     expect(statSync(now.kubeconfig).mode & 0o077).toBe(0);
   });
