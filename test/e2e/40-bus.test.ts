@@ -45,7 +45,8 @@ spec:
 describe("the bus", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["create", "namespace", NS]);
+    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await kubectl("create", "namespace", NS);
   });
   afterAll(async () => {
     await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);

@@ -12,16 +12,20 @@ const NS = "elections";
 describe("elections", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["create", "namespace", NS]);
+    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await kubectl("create", "namespace", NS);
   });
   afterAll(async () => {
     await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
   });
 
   it.each(["scheduler", "controllers", "relay"])("survive the death of the server that holds %s", async (election) => {
-    const holder = (await status()).elections[election];
-    expect(holder).toMatch(/^server\d$/);
-    await triOk("host", "kill", holder!);
+    const holder = await within(20_000, `${election} is held`, async () => {
+      const name = (await status()).elections[election];
+      expectThat(/^server\d$/.test(name ?? ""), `held by ${name}`);
+      return name!;
+    });
+    await triOk("host", "kill", holder);
     try {
       const name = `after-${election}`;
       await within(20_000, "the API takes a write", () =>
@@ -36,7 +40,7 @@ describe("elections", () => {
         expectThat(now !== undefined && now !== holder, `held by ${now}`);
       });
     } finally {
-      await triOk("host", "start", holder!);
+      await triOk("host", "start", holder);
     }
     await within(30_000, "the server is back", async () => {
       const told = (await status()).servers.find((server) => server.name === holder);

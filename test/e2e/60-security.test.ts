@@ -86,6 +86,7 @@ function overHttp2(address: string, credentials: Credentials): Promise<string> {
       resolve(told);
     };
     session.on("error", (error) => done(`error: ${error.message}`));
+    session.on("close", () => done("error: closed"));
     session.setTimeout(2_000, () => done("error: no answer"));
     const stream = session.request({
       ":method": "POST",

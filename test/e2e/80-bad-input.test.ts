@@ -33,7 +33,8 @@ describe("bad input", () => {
 
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["create", "namespace", NS]);
+    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await kubectl("create", "namespace", NS);
   });
   afterAll(async () => {
     rmSync(dir, { recursive: true, force: true });
