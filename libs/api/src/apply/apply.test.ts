@@ -146,6 +146,13 @@ describe("serverSideApply", () => {
     expect(two.spec.template.spec.containers[0]).not.toHaveProperty("readinessProbe");
   });
 
+  it("keeps the object's name when the last owned field of its metadata goes", () => {
+    const one = applyMap(undefined, configMap({ a: "1" }, { l: "x" }), "one");
+    const two = applyMap(one, configMap({ a: "1" }), "one");
+    expect(two.metadata).toMatchObject({ name: "a", namespace: "ns" });
+    expect(two.metadata).not.toHaveProperty("labels");
+  });
+
   it("refuses managedFields and elements named twice", () => {
     const withFields = configMap({});
     withFields.metadata.managedFields = [{ manager: "x" }];

@@ -2,7 +2,16 @@ import { TriremeError } from "@trireme/base";
 import type { ManagedFieldsEntry } from "../kinds.ts";
 import { type KubeObject, type Resource, apiVersionOf } from "../resources.ts";
 import { compare } from "./compare.ts";
-import { type Shape, checkDistinct, elementsOf, formatPath, leavesOf, objectShape, pathOf } from "./field-set.ts";
+import {
+  type Shape,
+  checkDistinct,
+  elementsOf,
+  fieldElement,
+  formatPath,
+  leavesOf,
+  objectShape,
+  pathOf,
+} from "./field-set.ts";
 import {
   hasBelow,
   hasPath,
@@ -127,12 +136,15 @@ function ownable(object: KubeObject): object {
   return owned.length === 0 ? rest : { metadata: Object.fromEntries(owned), ...rest };
 }
 
+const METADATA = fieldElement("metadata");
+
 /** Removes what `previous` applied and nobody owns any more: leaves, and messages whose last owned field is gone. */
 function dropAbandoned<T>(shape: Shape, merged: T, previous: Manager, owned: readonly FieldTree[]): T {
   const abandoned = new Set<string>();
   for (const path of pathsIn(previous.fields)) {
     const elements = elementsOf(path);
-    for (let length = 1; length <= elements.length; length++) {
+    // Metadata itself stays: the object's name is in it, though nobody owns that.
+    for (let length = elements[0] === METADATA ? 2 : 1; length <= elements.length; length++) {
       const prefix = elements.slice(0, length);
       if (owned.some((tree) => hasBelow(tree, prefix))) continue;
       // The shortest prefix that nobody needs takes everything below with it.
