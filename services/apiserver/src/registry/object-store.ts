@@ -1,4 +1,4 @@
-import { TriremeError, assert } from "@trireme/base";
+import { TriremeError, assert, hasCode } from "@trireme/base";
 import { type KubeObject, type Resource, alreadyExists, conflict } from "@trireme/api";
 import type { Compare, KeyValue, StoreClient, TxnOp, TxnResult } from "@trireme/store-client";
 import { fenceCompare, fencedError } from "../auth/fence.ts";
@@ -84,74 +84,83 @@ export class ObjectStore {
 
   /** Changes one object, or creates it when `decide` is given undefined and answers a state. */
   async write(at: Location, guard: WriteGuard, decide: Decide): Promise<Outcome> {
-    const key = keyOfObject(at.resource, at.namespace, at.name);
     let current = this.cached(at);
     let isFresh = false;
     let observed: Observed = new Map();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      let change: Change;
+      let change: Change | undefined;
       try {
         change = decide(current, observed);
       } catch (thrown) {
         if (isFresh) throw thrown;
-        current = await this.fresh(at);
-        isFresh = true;
-        continue;
       }
-      if (change === "unchanged" && !isFresh) {
+      const writes = change !== undefined && change !== "unchanged" && guard.dryRun !== true;
+      if (!writes && !isFresh) {
+        // A refusal, a no-op and a dry run have no transaction that proves the state: it has to be read.
         const newest = await this.fresh(at);
         isFresh = true;
-        if (newest?.revision !== current?.revision) {
-          current = newest;
-          continue;
-        }
+        const wasPresent = newest?.revision === current?.revision;
+        current = newest;
+        if (!wasPresent || change === undefined) continue;
       }
+      assert(change !== undefined, "a refusal on fresh state was thrown");
       if (change === "unchanged") return { before: current, after: current, changed: false };
-      if (guard.dryRun === true) {
-        if (!isFresh) {
-          const newest = await this.fresh(at);
-          isFresh = true;
-          if (newest?.revision !== current?.revision) {
-            current = newest;
-            continue;
-          }
-        }
-        const dry = change.next === undefined ? undefined : asIfWritten(at, change.next, current);
-        return { before: current, after: dry, changed: true };
+      if (!writes) return { before: current, after: asIfWritten(at, change.next, current), changed: true };
+      const result = await this.commit(at, current, guard.fence, change);
+      if (typeof result === "number") {
+        return { before: current, after: toWritten(at, change.next, result), changed: true };
       }
-      const result = await this.commit(key, current, guard.fence, change);
-      if (result.succeeded) {
-        const after = change.next === undefined ? undefined : toWritten(at, change.next, result.revision);
-        return { before: current, after, changed: true };
-      }
-      const found = readFailure(result, key, change.believes ?? [], guard.fence);
-      current = toStored(at, found.object);
-      observed = new Map([...observed, ...found.others]);
+      current = toStored(at, result.object);
+      observed = new Map([...observed, ...result.others]);
       isFresh = true;
     }
     throw conflict(at.resource, at.name, `${MAX_ATTEMPTS} attempts lost to concurrent writers; please try again`);
   }
 
-  private commit(
-    key: string,
+  /** The revision of the write, or what stands in its way. Throws when the fence does. */
+  private async commit(
+    at: Location,
     current: StoredObject | undefined,
     fence: Fence | undefined,
     change: Exclude<Change, "unchanged">,
-  ): Promise<TxnResult> {
+  ): Promise<number | Found> {
+    const key = keyOfObject(at.resource, at.namespace, at.name);
     const believes = change.believes ?? [];
-    const own: TxnOp =
-      change.next === undefined ? { deleteRange: { key } } : { put: { key, value: encodeObject(change.next) } };
-    return this.store.txn({
-      compare: [
-        { key, target: "mod", result: "=", value: current?.revision ?? 0 },
-        ...(fence === undefined ? [] : [fenceCompare(fence)]),
-        ...believes,
-      ],
-      success: [own, ...(change.also ?? [])],
-      failure: [key, ...(fence === undefined ? [] : [fenceKey(fence.election)]), ...believes.map((one) => one.key)].map(
-        (one) => ({ range: { key: one } }),
-      ),
-    });
+    const value = change.next === undefined ? undefined : encodeObject(change.next);
+    const own: TxnOp = value === undefined ? { deleteRange: { key } } : { put: { key, value } };
+    const looks = [key, ...(fence === undefined ? [] : [fenceKey(fence.election)]), ...believes.map((one) => one.key)];
+    try {
+      const result = await this.store.txn({
+        compare: [
+          { key, target: "mod", result: "=", value: current?.revision ?? 0 },
+          ...(fence === undefined ? [] : [fenceCompare(fence)]),
+          ...believes,
+        ],
+        success: [own, ...(change.also ?? [])],
+        failure: looks.map((one) => ({ range: { key: one } })),
+      });
+      return result.succeeded ? result.revision : readFailure(result, key, believes, fence);
+    } catch (thrown) {
+      if (!hasCode(thrown, "Unknown") || value === undefined) throw thrown;
+      const revision = await this.revisionOfPut(key, value, current);
+      if (revision === undefined) throw thrown;
+      return revision;
+    }
+  }
+
+  /**
+   * Looks whether a put whose answer was lost has happened: the key holds exactly its bytes, at a later revision. Its
+   * absence proves nothing (it may be on its way still), so that then the outcome stays unknown.
+   */
+  private async revisionOfPut(
+    key: string,
+    value: Uint8Array,
+    current: StoredObject | undefined,
+  ): Promise<number | undefined> {
+    const { kvs } = await this.store.range({ key });
+    const found = kvs[0];
+    if (found === undefined || found.modRevision <= (current?.revision ?? 0)) return undefined;
+    return Buffer.compare(found.value, value) === 0 ? found.modRevision : undefined;
   }
 }
 
@@ -165,13 +174,19 @@ function toStored(at: Location, kv: KeyValue | undefined): StoredObject | undefi
   return new StoredObject(pathOf(at.namespace, at.name), decodeObject(kv.value, kv.modRevision), kv.modRevision);
 }
 
-function toWritten(at: Location, object: KubeObject, revision: number): StoredObject {
+function toWritten(at: Location, object: KubeObject | undefined, revision: number): StoredObject | undefined {
+  if (object === undefined) return undefined;
   const metadata = { ...object.metadata, resourceVersion: String(revision) };
   return new StoredObject(pathOf(at.namespace, at.name), { ...object, metadata }, revision);
 }
 
 /** What a dry run answers: the state as it would be, under the version that is there now. */
-function asIfWritten(at: Location, object: KubeObject, current: StoredObject | undefined): StoredObject {
+function asIfWritten(
+  at: Location,
+  object: KubeObject | undefined,
+  current: StoredObject | undefined,
+): StoredObject | undefined {
+  if (object === undefined) return undefined;
   const { resourceVersion: _, ...metadata } = object.metadata;
   const stamped = current === undefined ? metadata : { ...metadata, resourceVersion: String(current.revision) };
   return new StoredObject(pathOf(at.namespace, at.name), { ...object, metadata: stamped }, current?.revision ?? 0);
