@@ -41,6 +41,7 @@ const source = {
 };
 const sink = {
   report: (pod: Pod, status: object) => say({ at: Date.now(), name: pod.metadata.name, status }),
+  forget: () => undefined,
   remove: async (pod: Pod) => {
     pods.delete(pod.metadata.uid!);
     say({ at: Date.now(), name: pod.metadata.name, removed: true });
@@ -68,6 +69,7 @@ const runner = createPodRunner({
   gates: { sandboxes: createGate(8), containers: createGate(8), teardowns: createGate(8) },
   now: () => Date.now(),
   log,
+  onCreated: (uid, containerId, sandboxId) => set.onCreated(uid, containerId, sandboxId),
   onForgotten: (uid) => {
     set.onForgotten(uid);
     say({ at: Date.now(), forgotten: uid });

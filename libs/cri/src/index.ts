@@ -19,9 +19,11 @@ export {
   type PodSandbox,
   type PodSandboxConfig,
   type PodSandboxStatus,
+  type SecurityProfile,
   ContainerState,
   MountPropagation,
   NamespaceMode,
   PodSandboxState,
   Protocol,
+  SecurityProfile_ProfileType,
 } from "@trireme/proto/runtime/v1/api";

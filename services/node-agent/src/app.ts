@@ -120,6 +120,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     now: clock.now,
     log,
     events,
+    onCreated: (uid, containerId, sandboxId) => pods?.onCreated(uid, containerId, sandboxId),
     onForgotten: (uid) => pods?.onForgotten(uid),
   });
   const prober = createProber({

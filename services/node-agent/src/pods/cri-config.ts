@@ -1,7 +1,7 @@
-import type { Container, Pod } from "@trireme/api";
+import type { Container, Pod, SeccompProfile } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
-import type { ContainerConfig, Mount, Partially, PodSandboxConfig } from "@trireme/cri";
-import { MountPropagation, NamespaceMode, Protocol } from "@trireme/cri";
+import type { ContainerConfig, Mount, Partially, PodSandboxConfig, SecurityProfile } from "@trireme/cri";
+import { MountPropagation, NamespaceMode, Protocol, SecurityProfile_ProfileType } from "@trireme/cri";
 import { expand } from "./expand.ts";
 import { CONTAINER_NAME, CRASH_STEP, POD_NAME, POD_NAMESPACE, POD_UID, RESTART_COUNT } from "./labels.ts";
 import { limitsOf } from "./limits.ts";
@@ -118,6 +118,7 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
   const group = own?.runAsGroup ?? shared?.runAsGroup;
   const privileged = own?.privileged ?? false;
   const limits = limitsOf(container);
+  const seccomp = seccompOf(own?.seccompProfile ?? shared?.seccompProfile);
   return {
     metadata: { name: container.name, attempt: parts.attempt },
     image: { image: parts.imageRef, annotations: {} },
@@ -145,12 +146,24 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
         ...(group === undefined ? {} : { runAsGroup: { value: BigInt(group) } }),
         readonlyRootfs: own?.readOnlyRootFilesystem ?? false,
         supplementalGroups: supplementalGroups(pod),
+        ...(seccomp === undefined ? {} : { seccomp }),
         noNewPrivs: own?.allowPrivilegeEscalation === false,
         maskedPaths: privileged ? [] : MASKED,
         readonlyPaths: privileged ? [] : READONLY,
       },
     },
   };
+}
+
+function seccompOf(profile: SeccompProfile | undefined): Partially<SecurityProfile> | undefined {
+  switch (profile?.type) {
+    case "RuntimeDefault":
+      return { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" };
+    case "Localhost":
+      return { profileType: SecurityProfile_ProfileType.Localhost, localhostRef: profile.localhostProfile ?? "" };
+    default:
+      return undefined;
+  }
 }
 
 /** The runtime wants `NET_ADMIN`, manifests may say `CAP_NET_ADMIN`. */

@@ -124,6 +124,29 @@ describe("podBehaviour", () => {
     });
   });
 
+  it("sees the end of a container that is told before its start", () => {
+    const actor = new Driven().send({
+      type: "boot",
+      pod: { ...pod, spec: { ...pod.spec, restartPolicy: "Never" } },
+      runtime: empty,
+    });
+    actor.done().done({ sandbox });
+    actor.send({ type: "image", image: "img:1", fact: { state: "present", ref: "sha256:1" } });
+    actor.send({ type: "container", container: { ...running, state: "exited", finishedAt: 2001 } });
+    actor.done({ container: running });
+    expect(actor.status?.phase).toBe("Succeeded");
+    expect(actor.steps).toEqual(["stopSandbox"]);
+  });
+
+  it("looks for the image again when a container could not be made", () => {
+    const actor = new Driven().send({ type: "boot", pod, runtime: empty });
+    actor.done().done({ sandbox });
+    actor.send({ type: "image", image: "img:1", fact: { state: "present", ref: "sha256:1" } });
+    actor.send({ type: "failed", step: actor.state.busy!, reason: "CreateContainerError", message: "no such image" });
+    actor.send({ type: "tick" }, actor.now + 1000);
+    expect(actor.steps).toEqual(["pullImage"]);
+  });
+
   it("waits in CrashLoopBackOff with a timer", () => {
     const actor = started();
     const end = { ...running, state: "exited" as const, exitCode: 1, finishedAt: actor.now, crashStep: 1 };

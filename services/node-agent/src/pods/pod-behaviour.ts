@@ -117,8 +117,11 @@ function apply(state: PodState, message: PodMessage): PodState {
       if (state.busy !== undefined || (state.synced && message.seenAt < state.changedAt)) return state;
       return { ...set({ runtime: message.runtime, ...pruned(facts, message.runtime) }), synced: true };
     case "container": {
-      const known = facts.runtime.containers.find((c) => c.id === message.container.id);
-      if (known === undefined || known.state === "exited") return state;
+      // The end of a container may be told before its start has been: what lives a moment ends in that moment.
+      const { container } = message;
+      const known = facts.runtime.containers.find((c) => c.id === container.id);
+      const ours = facts.runtime.sandboxes.some((s) => s.id === container.sandboxId);
+      if (known?.state === "exited" || (known === undefined && !ours)) return state;
       return { ...set({ runtime: withContainer(facts.runtime, message.container) }), changedAt: message.at };
     }
     case "sandboxDied": {
@@ -182,7 +185,9 @@ function finished(state: PodState, step: Step, result: StepResult, at: number): 
     const others = runtime.sandboxes.filter((s) => s.id !== result.sandbox?.id);
     runtime = { ...runtime, sandboxes: [result.sandbox, ...others] };
   }
-  if (result.container !== undefined) runtime = withContainer(runtime, result.container);
+  const started = result.container;
+  const over = runtime.containers.some((c) => c.id === started?.id && c.state === "exited");
+  if (started !== undefined && !over) runtime = withContainer(runtime, started);
   if (step.type === "stopSandbox") {
     const sandboxes = runtime.sandboxes.map((s) => (s.id === step.id ? { ...s, ready: false } : s));
     runtime = { ...runtime, sandboxes };
@@ -220,12 +225,20 @@ function failed(state: PodState, step: Step, reason: string, message: string, at
   const failures = (facts.failures[subject]?.failures ?? 0) + 1;
   const retryAt = at + Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
   const failure = { reason, message, failures, retryAt };
+  const images = { ...facts.images };
+  // The image may have been removed since it was found: it is looked for again.
+  if (step.type === "startContainer") delete images[imageOf(facts, step.name)];
   return {
     ...state,
     busy: state.busy === step ? undefined : state.busy,
     changedAt: at,
-    facts: { ...facts, failures: { ...facts.failures, [subject]: failure } },
+    facts: { ...facts, images, failures: { ...facts.failures, [subject]: failure } },
   };
+}
+
+function imageOf(facts: PodFacts, name: string): string {
+  const all = [...(facts.pod?.spec.containers ?? []), ...(facts.pod?.spec.initContainers ?? [])];
+  return all.find((container) => container.name === name)?.image ?? "";
 }
 
 /** Decides what follows from the facts: at most one step, the probes that should run, the status to report. */

@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Container, Pod } from "@trireme/api";
-import { errorFrom, hasCode } from "@trireme/base";
+import { TriremeError, errorFrom, hasCode } from "@trireme/base";
 import type { Cri } from "@trireme/cri";
 import type { Logger } from "@trireme/telemetry";
 import type { ImageStore } from "../images/image-store.ts";
@@ -48,6 +48,8 @@ export interface PodRunnerOptions {
   readonly log: Logger;
   /** Tells people what happened to a pod; best effort. */
   readonly events?: PodEvents;
+  /** A container exists from now on: its events belong to this pod. */
+  readonly onCreated: (uid: string, containerId: string, sandboxId: string) => void;
   readonly onForgotten: (uid: string) => void;
 }
 
@@ -116,6 +118,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     const container = containerNamed(pod, step.name);
     const sandbox = facts.runtime.sandboxes[0]!;
     const id = step.createdId ?? (await create(pod, container, step, sandbox));
+    options.onCreated(pod.metadata.uid ?? "", id, step.sandboxId);
     await options.gates.containers.run(() => cri.startContainer(id));
     options.events?.normal(pod, "Started", `Started container ${step.name}`);
     return { container: factOf(await cri.containerStatus(id), step.sandboxId) };
@@ -131,6 +134,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     for (const { kind, name } of environmentNeeds(container)) {
       data.set(`${kind}/${name}`, await options.config.get(kind, pod.metadata.namespace ?? "default", name));
     }
+    await refuseRoot(pod, container, step.imageRef);
     const uid = pod.metadata.uid ?? "";
     const env = environmentOf(pod, container, sources(pod, sandbox.ip, data));
     const hosts = await options.volumes.writeFile(uid, "hosts", hostsFile(pod, sandbox.ip, options.clusterDomain));
@@ -147,6 +151,23 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     const config = containerConfig(pod, container, { attempt, crashStep, imageRef, env, mounts, logPath });
     const sandboxed = sandboxConfig(pod, step.sandboxAttempt, around);
     return options.gates.containers.run(() => cri.createContainer(step.sandboxId, config, sandboxed));
+  }
+
+  /** `runAsNonRoot`: neither the manifest nor the image may make the process root. */
+  async function refuseRoot(pod: Pod, container: Container, imageRef: string): Promise<void> {
+    const [own, shared] = [container.securityContext, pod.spec.securityContext];
+    if (!(own?.runAsNonRoot ?? shared?.runAsNonRoot)) return;
+    const user = own?.runAsUser ?? shared?.runAsUser;
+    if (user !== undefined && user !== 0) return;
+    const image = user === undefined ? await cri.imageStatus(imageRef) : undefined;
+    if ((image?.uid?.value ?? 0n) !== 0n) return;
+    const named = image?.username ?? "";
+    throw new TriremeError(
+      "Invalid",
+      named === "" || named === "root"
+        ? `container has runAsNonRoot and would run as root: set securityContext.runAsUser to another user`
+        : `container has runAsNonRoot and its image names the user "${named}", which may be root: set runAsUser`,
+    );
   }
 
   async function kill(

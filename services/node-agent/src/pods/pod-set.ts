@@ -51,6 +51,7 @@ export interface PodSet {
   /** Events may be missing: reads the runtime's lists again, soon. */
   relist(): void;
   onProbe(uid: string, containerId: string, fact: ProbeFact): void;
+  onCreated(uid: string, containerId: string, sandboxId: string): void;
   onForgotten(uid: string): void;
   /** Pods that an actor looks after now. */
   readonly size: number;
@@ -283,7 +284,11 @@ export function createPodSet(options: PodSetOptions): PodSet {
     onProbe(uid, containerId, fact) {
       send(uid, { type: "probe", containerId, fact, at: clock.now() });
     },
+    onCreated(uid, containerId, sandboxId) {
+      owners.set(containerId, { uid, sandboxId });
+    },
     onForgotten(uid) {
+      options.sink.forget(uid);
       const actor = actors.get(uid);
       actors.delete(uid);
       view.delete(uid);

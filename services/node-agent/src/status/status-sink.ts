@@ -6,4 +6,6 @@ export interface StatusSink {
   report(pod: Pod, status: PodStatus): void;
   /** Removes the API object of a pod that has ended; succeeds when it is gone or another pod has its name. */
   remove(pod: Pod): Promise<void>;
+  /** Nothing more will be said of this pod. */
+  forget(uid: string): void;
 }

@@ -6,14 +6,17 @@ import type { ApiClient } from "@trireme/client";
 import type { Logger } from "@trireme/telemetry";
 import { createGate } from "../pods/gate.ts";
 import type { StatusSink } from "./status-sink.ts";
+import { patienceMs } from "./urgency.ts";
 
 /** Status writes in flight at once: enough for a burst of starts, few enough to leave the apiserver to others. */
 const MAX_WRITES = 16;
-/** Pause after a failed write; the control plane being away is no reason to hurry or to give up. */
-const RETRY_FIRST_MS = 100;
+/** Pause after a failed write: short after a conflict, and neither hurried nor given up while the API is away. */
+const RETRY_FIRST_MS = 20;
 const RETRY_LAST_MS = 5000;
 
 interface Slot {
+  /** Ends the wait of a status that had time. */
+  hurry: (() => void) | undefined;
   pod: Pod;
   wanted: PodStatus | undefined;
   writing: boolean;
@@ -44,7 +47,9 @@ export function apiStatusSink(options: {
     slot.writing = true;
     try {
       while (slot.wanted !== undefined) {
+        await patience(slot);
         const status = slot.wanted;
+        if (status === undefined) break;
         const settled = await gate.run(() => write(slot, slot.wanted ?? status));
         if (settled) {
           slot.failures = 0;
@@ -58,6 +63,20 @@ export function apiStatusSink(options: {
       slot.writing = false;
       if (slot.latest === undefined) slots.delete(uid);
     }
+  }
+
+  /** Waits as long as the wanted status has time; a newer one that has none ends the wait. */
+  async function patience(slot: Slot): Promise<void> {
+    const wait = patienceOf(slot);
+    if (wait === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(wait, resolve);
+      slot.hurry = () => {
+        cancel();
+        resolve();
+      };
+    });
+    slot.hurry = undefined;
   }
 
   /** Answers whether this status is settled: written, or without a pod to be written to. */
@@ -82,27 +101,35 @@ export function apiStatusSink(options: {
       if (hasCode(error, "Conflict")) {
         // Someone else wrote: the next try starts from what is there now.
         slot.latest = await pods.get(name).catch(() => undefined);
-        return slot.latest !== undefined && slot.failures < 3;
+        return false;
       }
       log.warn("a status could not be written", { pod: `${namespace}/${name}`, err: error });
       return false;
     }
   }
 
+  function drop(uid: string): void {
+    const slot = slots.get(uid);
+    slots.delete(uid);
+    if (slot === undefined) return;
+    slot.wanted = undefined;
+    slot.hurry?.();
+  }
+
   return {
+    forget: drop,
     report(pod, status) {
       const uid = pod.metadata.uid ?? "";
-      const slot = slots.get(uid) ?? { pod, wanted: undefined, writing: false, failures: 0, latest: undefined };
+      const slot = slots.get(uid) ?? newSlot(pod);
       slots.set(uid, slot);
       slot.pod = pod;
       slot.wanted = status;
+      if (patienceOf(slot) === 0) slot.hurry?.();
       void drain(uid, slot).catch((error: unknown) => log.error("status writer failed", { err: error }));
     },
     async remove(pod) {
       const { namespace, name, uid } = pod.metadata;
-      const slot = slots.get(uid ?? "");
-      if (slot !== undefined) slot.wanted = undefined;
-      slots.delete(uid ?? "");
+      drop(uid ?? "");
       try {
         const preconditions = uid === undefined ? {} : { preconditions: { uid } };
         await client
@@ -114,6 +141,17 @@ export function apiStatusSink(options: {
       }
     },
   };
+}
+
+function newSlot(pod: Pod): Slot {
+  return { pod, wanted: undefined, writing: false, failures: 0, latest: undefined, hurry: undefined };
+}
+
+function patienceOf(slot: Slot): number {
+  // What failed once has waited enough.
+  if (slot.wanted === undefined || slot.failures > 0) return 0;
+  const ending = slot.pod.metadata.deletionTimestamp !== undefined;
+  return patienceMs((slot.latest ?? slot.pod).status, slot.wanted, ending);
 }
 
 /** The newer of what the informer shows and what our last write answered. */
