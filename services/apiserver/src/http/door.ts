@@ -67,7 +67,7 @@ export class HttpDoor {
       if (exchange.caller.user === ANONYMOUS) throw unauthorized();
       labels = await this.serve(exchange, labels);
     } catch (thrown) {
-      this.fail(response, thrown, gone.signal);
+      this.fail(request, response, thrown, gone.signal);
     } finally {
       const seconds = (this.parts.clock.monotonic() - started) / 1000;
       this.parts.metrics.request({ ...labels, ...labelsOf.get(request) }, response.statusCode, seconds);
@@ -124,13 +124,16 @@ export class HttpDoor {
     return full;
   }
 
-  private fail(response: Response, thrown: unknown, signal: AbortSignal): void {
+  private fail(request: Request, response: Response, thrown: unknown, signal: AbortSignal): void {
     const error = errorFrom(thrown);
     if (signal.aborted) {
       if (error.code !== "Cancelled") this.parts.log.debug("request failed after its client went", { err: thrown });
       return;
     }
     if (error.code === "InternalError") this.parts.log.error("request failed", { err: thrown });
+    // An HTTP/1.1 client that still sends a body which nobody reads is cut off after the answer. One of HTTP/2 stops by
+    // itself when the answer ends; resetting its stream makes Go's client lose the answer.
+    if (!request.complete && !("stream" in request)) response.setHeader("connection", "close");
     sendError(response, error);
   }
 }

@@ -10,6 +10,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** A request whose headers take longer than this is not meant to arrive. */
 const HEADERS_TIMEOUT_MS = 15_000;
+const TIMEOUT_CHECK_MS = 5000;
 
 /**
  * An idle HTTP/1.1 connection stays so long. Our actors work in bursts with pauses of seconds between them: with Node's
@@ -50,7 +51,7 @@ export class HttpsServer {
       // For the HTTP/1.1 side; the types list fewer than the server reads.
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: 0,
-      http1Options: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     } as Parameters<typeof createSecureServer>[0];
     this.server = createSecureServer(options, (request, response) => {
       if (request.httpVersionMajor === 1) this.count(request.socket, response);
