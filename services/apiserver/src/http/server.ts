@@ -52,6 +52,8 @@ export class HttpsServer {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: 0,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      // Of all options for HTTP/1.1 only this one is read from here.
+      http1Options: { keepAliveTimeout: KEEP_ALIVE_MS },
     } as Parameters<typeof createSecureServer>[0];
     this.server = createSecureServer(options, (request, response) => {
       if (request.httpVersionMajor === 1) this.count(request.socket, response);
