@@ -19,6 +19,7 @@ import {
 import { silentLogger } from "@trireme/telemetry";
 
 const [dir = "", address = "", cgroupParent = "", podCidr = ""] = process.argv.slice(2);
+const parallel = Number(process.env["GATE"] ?? "8");
 const say = (message: unknown): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
 const log = { ...silentLogger, warn: (text: string, keys?: object) => console.error(text, JSON.stringify(keys)) };
 
@@ -66,7 +67,7 @@ const runner = createPodRunner({
   dnsServers: () => [address],
   hostDns: { servers: [], searches: [], options: [] },
   allocatable: { cpuMilli: 2000, memoryBytes: 1 << 30 },
-  gates: { sandboxes: createGate(8), containers: createGate(8), teardowns: createGate(8) },
+  gates: { sandboxes: createGate(parallel), containers: createGate(parallel), teardowns: createGate(parallel) },
   now: () => Date.now(),
   log,
   onCreated: (uid, containerId, sandboxId) => set.onCreated(uid, containerId, sandboxId),

@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
-const sh = (command: string, ...args: string[]): string => execFileSync(command, args, { encoding: "utf8" });
+const sh = (command: string, ...args: string[]): string =>
+  execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
 /** A host that runs pods. */
 export interface NodeHost {

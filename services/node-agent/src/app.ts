@@ -43,8 +43,9 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-/** Containers in the making at once, and pods that end at once: measured, more is slower on few cores. */
-const PARALLEL_WORK = 8;
+/** Sandboxes in the making at once: on two cores eight are no faster than three, and the first pods are up later. */
+const PARALLEL_PER_CPU = 2;
+const MAX_PARALLEL = 8;
 
 /** Starts the agent of one node: servers first, then what runs pods, then what carries traffic. */
 export async function startAgent(config: AgentConfig, log: Logger, registry: Registry): Promise<Agent> {
@@ -88,6 +89,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   const informers = informersOf(factory, config.name);
 
   const machine = await readMachine(config.name, config.address, config.dir, cri);
+  const parallel = config.parallelStarts || Math.min(MAX_PARALLEL, PARALLEL_PER_CPU * machine.cpus);
   const hostDns = parseResolvConf(await readFile("/etc/resolv.conf", "utf8").catch(() => ""));
   const events = createEventRecorder({ client, component: "kubelet", host: config.name, clock, log });
   stops.push(() => events.stop());
@@ -113,9 +115,9 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     hostDns,
     allocatable: { cpuMilli: machine.cpus * 1000, memoryBytes: machine.memoryBytes },
     gates: {
-      sandboxes: createGate(config.parallelStarts),
-      containers: createGate(PARALLEL_WORK),
-      teardowns: createGate(PARALLEL_WORK),
+      sandboxes: createGate(parallel),
+      containers: createGate(parallel),
+      teardowns: createGate(parallel),
     },
     now: clock.now,
     log,

@@ -13,7 +13,7 @@ export const agentFlags = {
   clusterDnsDomain: flag.string({ help: "The domain of Services.", default: "cluster.local" }),
   cgroupParent: flag.string({ help: "The cgroup below which pods run.", default: "/trireme/pods" }),
   clusterName: flag.string({ help: "The cluster's name, for logs.", default: "local" }),
-  parallelStarts: flag.int({ help: "Pods that start at once.", default: 8, min: 1, max: 64 }),
+  parallelStarts: flag.int({ help: "Pods that start at once; 0: two for each CPU, at most 8.", default: 0, max: 64 }),
   httpsPort: flag.int({ help: "Port of /healthz and /metrics.", default: 10_250, min: 1, max: 65_535 }),
   grpcPort: flag.int({ help: "Port of NodeService.", default: 10_251, min: 1, max: 65_535 }),
 } as const;
