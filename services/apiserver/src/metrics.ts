@@ -30,9 +30,19 @@ const VERBS = new Set([
   "HEAD",
 ]);
 
+/** Requests under way, by the bound they count against. */
+export interface InFlight {
+  read: number;
+  write: number;
+  /** Watches and log streams. */
+  long: number;
+}
+
 /** The apiserver's metrics, under the names that stock dashboards read. */
 export interface ApiMetrics {
   request(labels: RequestLabels, code: number, seconds: number): void;
+  /** Shows what `read` answers at each scrape. */
+  observeInFlight(read: () => InFlight): void;
   render(): Promise<string>;
 }
 
@@ -64,6 +74,16 @@ export function createApiMetrics(registry: Registry, cache: WatchCache, resource
       total.inc({ ...labels, code, component: "apiserver" });
       const lasts = given.verb === "watch" || given.subresource === "log";
       if (!lasts) duration.observe(seconds, { ...labels, component: "apiserver" });
+    },
+    observeInFlight(read) {
+      const kinds = ["request_kind"] as const;
+      registry.gauge("apiserver_current_inflight_requests", "Requests under way.", kinds, (gauge) => {
+        gauge.set(read().read, { request_kind: "readOnly" });
+        gauge.set(read().write, { request_kind: "mutating" });
+      });
+      registry.gauge("apiserver_longrunning_requests", "Watches and log streams that are open.", [], (gauge) => {
+        gauge.set(read().long);
+      });
     },
     render: () => registry.render(),
   };

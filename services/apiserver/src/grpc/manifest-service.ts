@@ -63,8 +63,12 @@ export function manifestService(parts: GrpcParts): ManifestServiceServer {
       });
       call.on("cancelled", () => session.close());
       if (call.cancelled) session.close();
-      for (let items = await session.next(); items !== undefined; items = await session.next()) {
-        for (const item of items) await send(call, watchMessage(of.resource, item));
+      try {
+        for (let items = await session.next(); items !== undefined; items = await session.next()) {
+          for (const item of items) await send(call, watchMessage(of.resource, item));
+        }
+      } finally {
+        session.close();
       }
     }),
     patch: unary("patch", async (caller, request) => {
@@ -216,13 +220,21 @@ async function measured<T>(
   }
 }
 
+/** Writes and waits until the client has room for more. Rejects when it went away. */
 async function send<Q, A>(call: ServerWritableStream<Q, A>, message: A): Promise<void> {
   if (call.cancelled) throw new TriremeError("Cancelled", "the client went away");
   if (call.write(message)) return;
-  const gone = once(call, "cancelled").then(() => {
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  const gone = once(call, "cancelled", { signal }).then(() => {
     throw new TriremeError("Cancelled", "the client went away");
   });
-  await Promise.race([once(call, "drain"), gone]);
+  try {
+    await Promise.race([once(call, "drain", { signal }), gone]);
+  } finally {
+    // Takes the listeners of both off again.
+    waiting.abort();
+  }
 }
 
 function target(ref: ResourceRef | undefined, namespace: string): Target {

@@ -5,7 +5,7 @@ import { userOfConnection } from "../auth/client-certificate.ts";
 import { parseFence } from "../auth/fence.ts";
 import { mayReadPath } from "../auth/policy.ts";
 import { ANONYMOUS } from "../auth/user.ts";
-import type { ApiMetrics, RequestLabels } from "../metrics.ts";
+import type { ApiMetrics, InFlight, RequestLabels } from "../metrics.ts";
 import { serveDocument } from "./documents.ts";
 import { type Exchange, type Request, type Response, headerOf, sendBytes, sendError } from "./exchange.ts";
 import { type Readiness, serveHealth } from "./health.ts";
@@ -31,7 +31,8 @@ export interface DoorParts {
   readonly log: Logger;
 }
 
-type Lane = "read" | "write" | "long";
+/** Requests of one lane share a bound. */
+type Lane = keyof InFlight;
 
 const LANE_BOUNDS: Readonly<Record<Lane, number>> = {
   read: MAX_READS_IN_FLIGHT,
@@ -42,15 +43,11 @@ const LANE_BOUNDS: Readonly<Record<Lane, number>> = {
 /** The front door: who is it, where to, is there room; then the answer or the Status that says why not. */
 export class HttpDoor {
   private readonly parts: DoorParts;
-  private readonly inFlight: Record<Lane, number> = { read: 0, write: 0, long: 0 };
+  private readonly inFlight: InFlight = { read: 0, write: 0, long: 0 };
 
   constructor(parts: DoorParts) {
     this.parts = parts;
-  }
-
-  /** Requests under way that end by themselves. */
-  get busy(): number {
-    return this.inFlight.read + this.inFlight.write;
+    parts.metrics.observeInFlight(() => this.inFlight);
   }
 
   /** Handles one request; never rejects. */

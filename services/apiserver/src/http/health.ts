@@ -1,5 +1,6 @@
 import { type Clock, errorFrom } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
+import { ANONYMOUS } from "../auth/user.ts";
 import type { ConsistentReads } from "../storage/consistent-reads.ts";
 import type { WatchCache } from "../storage/watch-cache.ts";
 import { type Exchange, sendBytes } from "./exchange.ts";
@@ -76,7 +77,9 @@ export function serveHealth(exchange: Exchange, readiness: Readiness): boolean {
   const { path, response } = exchange;
   if (path !== "/livez" && path !== "/readyz" && path !== "/healthz") return false;
   const problems = path === "/livez" ? [] : readiness.problems();
+  // Strangers learn whether, not why.
+  const shown = exchange.caller.user === ANONYMOUS ? ["not ready"] : problems;
   if (problems.length === 0) sendBytes(response, 200, "ok", "text/plain; charset=utf-8");
-  else sendBytes(response, 500, `${problems.map((one) => `[-]${one}`).join("\n")}\n`, "text/plain; charset=utf-8");
+  else sendBytes(response, 500, `${shown.map((one) => `[-]${one}`).join("\n")}\n`, "text/plain; charset=utf-8");
   return true;
 }

@@ -95,6 +95,17 @@ describe("who may enter", () => {
   });
 });
 
+describe("metrics", () => {
+  it("count requests by verb, resource and code, and objects by resource", async () => {
+    await ask("/api/v1/namespaces/default/pods/none");
+    const { text } = await ask("/metrics", { port: REST + 2 });
+    expect(text).toMatch(/apiserver_request_total\{verb="GET",.*resource="pods",.*code="404".*\} [1-9]/);
+    expect(text).toMatch(/apiserver_storage_objects\{resource="namespaces"\} 4/);
+    expect(text).toMatch(/apiserver_request_duration_seconds_bucket\{le="1",.*resource="pods"/);
+    expect(text).toContain('apiserver_current_inflight_requests{request_kind="mutating"} 0');
+  });
+});
+
 describe("documents", () => {
   it("serves the aggregated discovery under its exact media type", async () => {
     const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
