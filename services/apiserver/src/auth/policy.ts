@@ -15,8 +15,9 @@ export interface Attributes {
 }
 
 interface Rule {
-  /** A user name or a group. */
-  readonly subject: string;
+  /** Whom it allows: one user, or a group. A name of one kind never counts as the other. */
+  readonly user?: string;
+  readonly group?: string;
   readonly verbs: readonly string[];
   /** `<resource>[.<group>][/<subresource>]`; `*` for all. */
   readonly resources: readonly string[];
@@ -34,18 +35,18 @@ const LEASES = "leases.coordination.k8s.io";
 const SLICES = "endpointslices.discovery.k8s.io";
 
 const RULES: readonly Rule[] = [
-  { subject: "system:masters", verbs: ALL, resources: ALL },
+  { group: "system:masters", verbs: ALL, resources: ALL },
 
   {
-    subject: "system:kube-scheduler",
+    user: "system:kube-scheduler",
     verbs: READ,
     resources: ["pods", "nodes", "namespaces", "services", "replicasets.apps", LEASES],
   },
-  { subject: "system:kube-scheduler", verbs: ["create"], resources: ["pods/binding"] },
-  { subject: "system:kube-scheduler", verbs: ["update", "patch"], resources: ["pods/status"] },
-  { subject: "system:kube-scheduler", verbs: [...READ, ...WRITE], resources: ["events"] },
+  { user: "system:kube-scheduler", verbs: ["create"], resources: ["pods/binding"] },
+  { user: "system:kube-scheduler", verbs: ["update", "patch"], resources: ["pods/status"] },
+  { user: "system:kube-scheduler", verbs: [...READ, ...WRITE], resources: ["events"] },
   {
-    subject: "system:kube-scheduler",
+    user: "system:kube-scheduler",
     verbs: WRITE,
     resources: [LEASES],
     namespace: "kube-system",
@@ -53,34 +54,35 @@ const RULES: readonly Rule[] = [
   },
 
   // Controllers create, repair and collect objects of every kind on behalf of others.
-  { subject: "system:kube-controller-manager", verbs: ALL, resources: ALL },
+  { user: "system:kube-controller-manager", verbs: ALL, resources: ALL },
 
-  { subject: "system:trireme-relay", verbs: READ, resources: [LEASES] },
+  { user: "system:trireme-relay", verbs: READ, resources: [LEASES] },
   {
-    subject: "system:trireme-relay",
+    user: "system:trireme-relay",
     verbs: WRITE,
     resources: [LEASES],
     namespace: "kube-system",
     name: "trireme-relay",
   },
 
-  { subject: "system:nodes", verbs: READ, resources: ["pods", "services", SLICES, "nodes", "namespaces", LEASES] },
+  { group: "system:nodes", verbs: READ, resources: ["pods", "services", SLICES, "nodes", "namespaces", LEASES] },
   // Agents read the ConfigMaps and Secrets that their pods name, one by one; lists of Secrets are not for nodes.
-  { subject: "system:nodes", verbs: READ, resources: ["configmaps"] },
-  { subject: "system:nodes", verbs: ["get"], resources: ["secrets", "serviceaccounts"] },
-  { subject: "system:nodes", verbs: ["create"], resources: ["nodes"], name: "$node" },
-  { subject: "system:nodes", verbs: ["update", "patch"], resources: ["nodes", "nodes/status"], name: "$node" },
+  { group: "system:nodes", verbs: READ, resources: ["configmaps"] },
+  { group: "system:nodes", verbs: ["get"], resources: ["secrets", "serviceaccounts"] },
+  { group: "system:nodes", verbs: ["create"], resources: ["nodes"], name: "$node" },
+  { group: "system:nodes", verbs: ["update", "patch"], resources: ["nodes", "nodes/status"], name: "$node" },
   // Which pods a node may change is decided by the pod's spec.nodeName: see nodeMayChangePod.
-  { subject: "system:nodes", verbs: ["update", "patch"], resources: ["pods/status"] },
-  { subject: "system:nodes", verbs: ["delete"], resources: ["pods"] },
-  { subject: "system:nodes", verbs: ["create", "update", "patch"], resources: ["events"] },
-  { subject: "system:nodes", verbs: WRITE, resources: [LEASES], namespace: "kube-node-lease", name: "$node" },
+  { group: "system:nodes", verbs: ["update", "patch"], resources: ["pods/status"] },
+  { group: "system:nodes", verbs: ["delete"], resources: ["pods"] },
+  { group: "system:nodes", verbs: ["create", "update", "patch"], resources: ["events"] },
+  { group: "system:nodes", verbs: WRITE, resources: [LEASES], namespace: "kube-node-lease", name: "$node" },
 
-  { subject: "system:dns", verbs: READ, resources: ["services", SLICES, "nodes", "namespaces", "pods"] },
+  { group: "system:dns", verbs: READ, resources: ["services", SLICES, "nodes", "namespaces", "pods"] },
 ];
 
 function ruleCovers(rule: Rule, user: User, want: Attributes): boolean {
-  if (rule.subject !== user.name && !user.groups.includes(rule.subject)) return false;
+  if (rule.user !== undefined && rule.user !== user.name) return false;
+  if (rule.group !== undefined && !user.groups.includes(rule.group)) return false;
   if (!rule.verbs.includes("*") && !rule.verbs.includes(want.verb)) return false;
   if (!rule.resources.includes("*") && !rule.resources.includes(pathOfResource(want))) return false;
   if (rule.namespace !== undefined && rule.namespace !== want.namespace) return false;

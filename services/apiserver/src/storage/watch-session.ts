@@ -107,7 +107,14 @@ export class WatchSession {
     const history = this.cache.of(this.scope.resource);
     if (revision < history.floor) throw expired(`too old resource version: ${revision} (${history.floor})`);
     this.after = revision;
-    for (const event of history.eventsAfter(revision)) this.take(event);
+    const news = history.eventsAfter(revision - 1);
+    const at = news.findIndex((event) => event.revision > revision);
+    const atRevision = at === -1 ? news.length : at;
+    // A batch of bindings changes several objects at one revision. A client that broke off may have seen only some of
+    // them: they come again, which harms nobody, and none is lost.
+    if (atRevision > 1) this.after = revision - 1;
+    for (const event of news) this.take(event);
+    this.after = revision;
   }
 
   private begin(sendInitialEvents: boolean | undefined): void {
@@ -136,11 +143,21 @@ export class WatchSession {
   private push(item: WatchItem): void {
     if (this.ended) return;
     if (this.pending.length >= MAX_PENDING_EVENTS) {
+      this.cutBefore(item);
       this.close();
       return;
     }
     this.pending.push(item);
     this.wake?.();
+  }
+
+  /** Takes back what shares its revision with the first item that found no room: a revision is told whole or not. */
+  private cutBefore(item: WatchItem): void {
+    if (!("state" in item)) return;
+    for (let last = this.pending.at(-1); last !== undefined && "state" in last; last = this.pending.at(-1)) {
+      if (last.state.revision !== item.state.revision) return;
+      this.pending.pop();
+    }
   }
 
   private finish(error: TriremeError): void {

@@ -69,6 +69,16 @@ describe("a watch", () => {
     expect(frame).toMatchObject({ type: "MODIFIED", object: { kind: "Pod", metadata: { labels: { a: "1" } } } });
   });
 
+  it("resumes inside a revision that changed several objects without losing one", async () => {
+    for (const name of ["a", "b"]) await fixture.create(podNamed(name));
+    const bindings = ["a", "b"].map((pod) => ({ namespace: "default", pod, uid: "", node: "n" }));
+    const [bound] = await fixture.pipeline.bindAll(ADMIN, bindings);
+    const resourceVersion = String((bound as { revision: number }).revision);
+    await fixture.create(podNamed("c"));
+    const session = await watch({ resourceVersion });
+    expect(told(await take(session, 3))).toEqual(["MODIFIED a", "MODIFIED b", "ADDED c"]);
+  });
+
   it("tells a selector of who enters and who leaves", async () => {
     await fixture.create(podNamed("p", { labels: { a: "0" } }));
     const session = await watch({ labelSelector: "a=1" });
