@@ -126,6 +126,36 @@ describe("a watch", () => {
     successor.cache.stop();
   });
 
+  it("ends when the server lost history, and a new list and watch go on", async () => {
+    const inner = createMemoryStore();
+    const ends: ((end: { code: "Expired"; message: string }) => void)[] = [];
+    const store: typeof inner = {
+      ...inner,
+      watch(request, handlers) {
+        const real = inner.watch(request, handlers);
+        ends.push((end) => {
+          real.close();
+          handlers.onEnd(end);
+        });
+        return real;
+      },
+    };
+    const broken = await startPipeline(store);
+    await broken.create(podNamed("a"));
+    const session = await watch({}, broken);
+    await take(session, 1);
+    ends[0]!({ code: "Expired", message: "compacted" });
+    await broken.create(podNamed("b"));
+    expect(told(await take(session, 1))).toEqual(["ERROR Expired"]);
+    expect(await session.next()).toBeUndefined();
+    await expect.poll(() => broken.cache.synced).toBe(true);
+    const again = await watch({}, broken);
+    expect(told(await take(again, 2))).toEqual(["ADDED a", "ADDED b"]);
+    await broken.create(podNamed("c"));
+    expect(told(await take(again, 1))).toEqual(["ADDED c"]);
+    await broken.stop();
+  });
+
   it("sends bookmarks that never run ahead of events", async () => {
     const clock = new ManualClock();
     const manual = await startPipeline(createMemoryStore(), clock);
