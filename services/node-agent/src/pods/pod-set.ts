@@ -5,12 +5,13 @@ import type { Cri, RuntimeEvent } from "@trireme/cri";
 import type { Logger } from "@trireme/telemetry";
 import type { Prober } from "../probes/prober.ts";
 import type { StatusSink } from "../status/status-sink.ts";
-import type { ContainerFact, ProbeFact, RuntimePod } from "./facts.ts";
+import type { ContainerFact, PodFacts, ProbeFact, RuntimePod } from "./facts.ts";
 import { emptyRuntimePod } from "./facts.ts";
+import type { Step } from "./next-step.ts";
 import type { NodeIdentity, PodEffect, PodMessage, PodState } from "./pod-behaviour.ts";
 import { podBehaviour } from "./pod-behaviour.ts";
 import type { PodRunner } from "./pod-runner.ts";
-import type { LastWords } from "./runtime-view.ts";
+import type { LastWords, ReadOptions } from "./runtime-view.ts";
 import { readContainer, readRuntime } from "./runtime-view.ts";
 
 /** Where this node's pods come from: an informer, or a test's memory. */
@@ -68,7 +69,7 @@ const RELIST_MS = 10_000;
 /** Relists closer together than this are one. */
 const RELIST_GAP_MS = 100;
 /** A dead container's record is asked for after these pauses, doubling, before the lists are read instead. */
-const END_FIRST_MS = 5;
+const END_FIRST_MS = 10;
 const END_LAST_MS = 640;
 /** Waiting messages of one pod; nearly all kinds coalesce, so more than this means that the actor is stuck. */
 const MAILBOX = 256;
@@ -76,7 +77,14 @@ const MAILBOX = 256;
 /** The pods of one node. */
 export function createPodSet(options: PodSetOptions): PodSet {
   const { clock, cri, log, source } = options;
-  const words = options.lastWords === undefined ? {} : { lastWords: options.lastWords };
+  const words: ReadOptions = {
+    ...(options.lastWords === undefined ? {} : { lastWords: options.lastWords }),
+    knownIp: (id) => addresses.get(id),
+  };
+  /** Addresses of sandboxes, by id. */
+  const addresses = new Map<string, string>();
+  /** Containers that a step is stopping: the step itself tells of their end. */
+  const stopping = new Set<string>();
   const actors = new Map<string, { readonly ref: ActorRef<PodMessage>; readonly identity: RuntimePod }>();
   const desired = new Map<string, Pod>();
   let view = new Map<string, RuntimePod>();
@@ -122,10 +130,7 @@ export function createPodSet(options: PodSetOptions): PodSet {
   ): void | Promise<void> {
     switch (effect.type) {
       case "step":
-        return options.runner.run(effect.step, effect.facts, (message) => {
-          remember(uid, message);
-          self.send(message);
-        });
+        return runStep(uid, effect.step, effect.facts, self);
       case "report":
         return options.sink.report(effect.pod, effect.status);
       case "probe":
@@ -139,6 +144,16 @@ export function createPodSet(options: PodSetOptions): PodSet {
         });
         return undefined;
     }
+  }
+
+  async function runStep(uid: string, step: Step, facts: PodFacts, self: ActorRef<PodMessage>): Promise<void> {
+    const ending = step.type === "kill" ? step.containers.map((container) => container.id) : [];
+    for (const id of ending) stopping.add(id);
+    await options.runner.run(step, facts, (message) => {
+      remember(uid, message);
+      self.send(message);
+    });
+    for (const id of ending) stopping.delete(id);
   }
 
   async function refresh(uid: string, self: ActorRef<PodMessage>): Promise<void> {
@@ -167,7 +182,10 @@ export function createPodSet(options: PodSetOptions): PodSet {
   }
 
   function learn(runtime: RuntimePod): void {
-    for (const sandbox of runtime.sandboxes) owners.set(sandbox.id, { uid: runtime.uid, sandboxId: sandbox.id });
+    for (const sandbox of runtime.sandboxes) {
+      owners.set(sandbox.id, { uid: runtime.uid, sandboxId: sandbox.id });
+      addresses.set(sandbox.id, sandbox.ip);
+    }
     for (const container of runtime.containers) {
       owners.set(container.id, { uid: runtime.uid, sandboxId: container.sandboxId });
       if (container.state === "exited") exited.set(container.id, container);
@@ -182,6 +200,7 @@ export function createPodSet(options: PodSetOptions): PodSet {
     view = found;
     const ids = new Set([...found.values()].flatMap((pod) => [...pod.sandboxes, ...pod.containers].map((x) => x.id)));
     for (const id of exited.keys()) if (!ids.has(id)) exited.delete(id);
+    for (const id of addresses.keys()) if (!ids.has(id)) addresses.delete(id);
     for (const pod of found.values()) learn(pod);
     for (const [uid, { identity }] of actors) {
       const runtime = found.get(uid) ?? { ...identity, sandboxes: [], containers: [] };
@@ -267,7 +286,7 @@ export function createPodSet(options: PodSetOptions): PodSet {
       await relistNow();
     },
     onEvent(event) {
-      if (event.type !== "exit") return;
+      if (event.type !== "exit" || stopping.has(event.containerId)) return;
       const owner = owners.get(event.containerId);
       // An exit of something that no step and no list has told us of yet: the next list will.
       if (owner === undefined) return relist();

@@ -54,6 +54,15 @@ export async function readContainer(
   }
 }
 
+/** How the runtime is read. */
+export interface ReadOptions {
+  /** Only this pod. */
+  readonly uid?: string;
+  readonly lastWords?: LastWords;
+  /** The address of a sandbox, which never changes, if it has been read before. */
+  readonly knownIp?: (sandboxId: string) => string | undefined;
+}
+
 /**
  * The truth about all pods (or the one of `uid`), from the runtime's lists. Exited containers need one status call
  * each for their exit codes; `known` saves those whose end has been read before.
@@ -61,7 +70,7 @@ export async function readContainer(
 export async function readRuntime(
   cri: Cri,
   known: (containerId: string) => ContainerFact | undefined,
-  options: { readonly uid?: string; readonly lastWords?: LastWords } = {},
+  options: ReadOptions = {},
 ): Promise<Map<string, RuntimePod>> {
   const { uid, lastWords } = options;
   const labelSelector: Record<string, string> = uid === undefined ? {} : { [POD_UID]: uid };
@@ -77,7 +86,7 @@ export async function readRuntime(
     bySandbox.set(sandbox.id, podUid);
     const pod = pods.get(podUid) ?? { meta: sandbox, sandboxes: [], containers: [] };
     pods.set(podUid, pod);
-    pod.sandboxes.push(await sandboxFact(cri, sandbox));
+    pod.sandboxes.push(await sandboxFact(cri, sandbox, options.knownIp?.(sandbox.id)));
   }
   for (const container of containers) {
     const pod = pods.get(bySandbox.get(container.podSandboxId) ?? "");
@@ -97,10 +106,11 @@ export async function readRuntime(
   return out;
 }
 
-async function sandboxFact(cri: Cri, sandbox: PodSandbox): Promise<SandboxFact> {
+async function sandboxFact(cri: Cri, sandbox: PodSandbox, ip: string | undefined): Promise<SandboxFact> {
   const ready = sandbox.state === PodSandboxState.SANDBOX_READY;
   const base = { id: sandbox.id, attempt: sandbox.metadata?.attempt ?? 0, createdAt: millis(sandbox.createdAt) };
   if (!ready) return { ...base, ready, ip: "" };
+  if (ip !== undefined && ip !== "") return { ...base, ready, ip };
   const status = await cri.podSandboxStatus(sandbox.id).catch(() => undefined);
   return { ...base, ready: status !== undefined, ip: status?.network?.ip ?? "" };
 }

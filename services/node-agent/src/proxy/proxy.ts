@@ -22,8 +22,14 @@ export interface Proxy {
   stop(): void;
 }
 
-/** Two transactions are at least this far apart: a burst of endpoint changes costs one. */
+/**
+ * Two transactions are at least this far apart, and so many times what the last one took: a burst of endpoint changes
+ * costs few, and the fewer the busier the machine is.
+ */
 const GAP_MS = 50;
+const GAP_FACTOR = 2;
+/** Rules are never older than this because of the pause. */
+const MAX_GAP_MS = 500;
 /** Rules are written again this often even unchanged: somebody may have flushed them. */
 const REFRESH_MS = 30_000;
 const RETRY_MS = 1000;
@@ -40,6 +46,7 @@ export function createProxy(options: {
   let applied = "";
   let rules: readonly PortRule[] = [];
   let lastAt = Number.NEGATIVE_INFINITY;
+  let gap = GAP_MS;
   let busy = false;
   let dirty = false;
   let stopped = false;
@@ -64,9 +71,11 @@ export function createProxy(options: {
         applied = text;
         await forgetFlows(rules, next);
         rules = next;
-        options.onSync?.((clock.monotonic() - lastAt) / 1000);
+        const took = clock.monotonic() - lastAt;
+        gap = Math.min(MAX_GAP_MS, Math.max(GAP_MS, took * GAP_FACTOR));
+        options.onSync?.(took / 1000);
       }
-      schedule(dirty ? GAP_MS : REFRESH_MS);
+      schedule(dirty ? gap : REFRESH_MS);
     } catch (error) {
       log.error("the service rules could not be applied", { err: error });
       schedule(RETRY_MS);
@@ -79,7 +88,7 @@ export function createProxy(options: {
     poke() {
       if (stopped || dirty) return;
       dirty = true;
-      if (!busy) schedule(Math.max(0, GAP_MS - (clock.monotonic() - lastAt)));
+      if (!busy) schedule(Math.max(0, gap - (clock.monotonic() - lastAt)));
     },
     stop() {
       stopped = true;
