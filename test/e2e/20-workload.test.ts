@@ -8,6 +8,7 @@ import {
   type Any,
   applyText,
   cachedStatus,
+  cgroupOf,
   containerTask,
   ensureCluster,
   getJson,
@@ -116,13 +117,8 @@ describe("a workload", () => {
   it("holds the memory limit of the manifest in the kernel", async () => {
     const [pod] = await livePods("app=echo", NS);
     const { pid } = await containerTask(pod);
-    const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
-    const v1 = groups.find((line) => line.split(":")[1] === "memory")?.split(":")[2];
-    const v2 = groups.find((line) => line.startsWith("0::"))?.split(":")[2];
-    const path =
-      v1 !== undefined && existsSync(`/sys/fs/cgroup/memory${v1}`)
-        ? `/sys/fs/cgroup/memory${v1}/memory.limit_in_bytes`
-        : `/sys/fs/cgroup${v2}/memory.max`;
+    const dir = cgroupOf(pid);
+    const path = ["memory.limit_in_bytes", "memory.max"].map((file) => `${dir}/${file}`).find(existsSync)!;
     expect(Number(readFileSync(path, "utf8"))).toBe(48 * 1024 * 1024);
     expect(readFileSync(`/proc/${pid}/environ`, "utf8")).toContain("COLOUR=green");
   });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { type Finished, type RunOptions, must, run } from "./process.ts";
@@ -175,4 +175,29 @@ export async function containerTask(pod: Any): Promise<{ id: string; pid: number
   const line = out.split("\n").find((row) => row.startsWith(id));
   if (line === undefined) throw new Error(`no task ${id} on ${node.name}`);
   return { id, pid: Number(line.trim().split(/\s+/)[1]), socket: node.criSocket };
+}
+
+/** Where the kernel keeps a process's cgroup, in the hierarchy that counts processes or memory. */
+export function cgroupOf(pid: number): string {
+  const groups = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
+  const v1 = groups.find((line) => line.split(":")[1] === "memory")?.split(":")[2];
+  if (v1 !== undefined && existsSync(`/sys/fs/cgroup/memory${v1}`)) return `/sys/fs/cgroup/memory${v1}`;
+  return `/sys/fs/cgroup${groups.find((line) => line.startsWith("0::"))?.split(":")[2]}`;
+}
+
+/** The processes in a pod's cgroups that run a program of their image, as the kernel sees them now. */
+export function programsIn(podCgroup: string): number[] {
+  const pids: number[] = [];
+  for (const entry of readdirSync(podCgroup, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    try {
+      for (const line of readFileSync(join(podCgroup, entry.name, "cgroup.procs"), "utf8").split("\n")) {
+        if (line !== "" && !readFileSync(`/proc/${line}/comm`, "utf8").startsWith("runc")) pids.push(Number(line));
+      }
+    } catch (error) {
+      // A container or a process that ended between two reads is simply not there.
+      if (!["ENOENT", "ESRCH", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    }
+  }
+  return pids;
 }

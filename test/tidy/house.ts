@@ -39,7 +39,7 @@ export function checkName(path: string): Violation[] {
   const out: Violation[] = [];
   if (VAGUE_NAMES.test(path)) out.push({ path, rule: "names", message: "name the file by the job it does" });
   const base = path.split("/").at(-1)!;
-  if (base.endsWith(".ts") && !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|prop\.test|d))?\.ts$/.test(base)) {
+  if (base.endsWith(".ts") && !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|prop\.test|config|d))?\.ts$/.test(base)) {
     out.push({ path, rule: "names", message: "file names are kebab-case" });
   }
   return out;

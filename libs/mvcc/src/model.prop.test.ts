@@ -71,6 +71,13 @@ const plain = (kvs: readonly KeyValue[]): unknown[] =>
 const eventText = (event: WatchEvent): string =>
   `${event.type} ${event.kv.key} @${event.kv.modRevision} was ${event.prevKv?.modRevision ?? "-"}`;
 
+/**
+ * A watcher that lags behind a compaction still hears the event at the compact revision itself, but what the key was
+ * before is gone by then (etcd answers an empty prevKv too).
+ */
+const withoutLostPrevious = (events: readonly string[], compactRevision: number): string[] =>
+  events.map((text) => (Number(/@(\d+)/.exec(text)![1]) <= compactRevision ? text.replace(/ was .*/, "") : text));
+
 /** What a watcher of the range must hear for one step of the model. */
 function modelEvents(before: State, after: State, revision: number, from: string, end: string): string[] {
   const events: string[] = [];
@@ -124,7 +131,12 @@ describe("MvccStore against the model", () => {
             if (step % (pace + 1) === 0) drain(eager, heard);
           }
           drain(eager, heard);
-          if (!heard.includes("compacted")) expect(sortRevisions(heard)).toEqual(expected);
+          const { compactRevision } = store;
+          if (!heard.includes("compacted")) {
+            expect(withoutLostPrevious(sortRevisions(heard), compactRevision)).toEqual(
+              withoutLostPrevious(expected, compactRevision),
+            );
+          }
           const restored = roundTrip(store);
           for (let revision = Math.max(1, store.compactRevision); revision <= store.revision; revision++) {
             const op = rangeOp(from, end, { revision });
