@@ -23,7 +23,6 @@ export {
   createAccount,
   createOperator,
   createUser,
-  publicKeyOfSeed,
   readClaims,
   signUser,
 } from "./jwt.ts";
@@ -42,6 +41,7 @@ export {
   sampleCodec,
   streamCodec,
 } from "./messages.ts";
+export { publicKeyOfSeed } from "./nkeys.ts";
 export {
   type BusPermissions,
   controlPermissions,

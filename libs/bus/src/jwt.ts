@@ -1,6 +1,6 @@
 import { TriremeError } from "@trireme/base";
 import { createHash } from "node:crypto";
-import { nkeys } from "nats";
+import { createNatsKeys, publicKeyOfSeed, signWithSeed, toBase32 } from "./nkeys.ts";
 import type { BusPermissions } from "./permissions.ts";
 
 /** An identity that signs others: the public key names it, the seed is its secret. */
@@ -32,24 +32,6 @@ function toBase64Url(bytes: Uint8Array | string): string {
   return Buffer.from(bytes).toString("base64url");
 }
 
-/** RFC 4648 base32 without padding: the form of a claim's `jti`. */
-function toBase32(bytes: Uint8Array): string {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  let text = "";
-  let bits = 0;
-  let value = 0;
-  for (const byte of bytes) {
-    value = (value << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += alphabet[(value >>> bits) & 31];
-    }
-    value &= (1 << bits) - 1;
-  }
-  return bits > 0 ? text + alphabet[(value << (5 - bits)) & 31] : text;
-}
-
 interface Claims {
   readonly sub: string;
   readonly name: string;
@@ -58,29 +40,24 @@ interface Claims {
 }
 
 function signClaims(claims: Claims, issuerSeed: string, nowMs: number): string {
-  const issuer = nkeys.fromSeed(new TextEncoder().encode(issuerSeed));
-  const body = { ...claims, iss: issuer.getPublicKey(), iat: Math.floor(nowMs / 1000) };
+  const body = { ...claims, iss: publicKeyOfSeed(issuerSeed), iat: Math.floor(nowMs / 1000) };
   // The id of a claim is the hash of the claim without its id.
   const jti = toBase32(createHash("sha512-256").update(JSON.stringify(body)).digest());
   const head = toBase64Url(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" }));
   const unsigned = `${head}.${toBase64Url(JSON.stringify({ jti, ...body }))}`;
-  return `${unsigned}.${toBase64Url(issuer.sign(new TextEncoder().encode(unsigned)))}`;
-}
-
-function keyPair(pair: ReturnType<typeof nkeys.createUser>): { publicKey: string; seed: string } {
-  return { publicKey: pair.getPublicKey(), seed: new TextDecoder().decode(pair.getSeed()) };
+  return `${unsigned}.${toBase64Url(signWithSeed(issuerSeed, new TextEncoder().encode(unsigned)))}`;
 }
 
 /** Creates the root of trust of one cluster's bus. */
 export function createOperator(name: string, nowMs = Date.now()): NatsSigner {
-  const keys = keyPair(nkeys.createOperator());
+  const keys = createNatsKeys("operator");
   const jwt = signClaims({ sub: keys.publicKey, name, nats: { type: "operator", version: 2 } }, keys.seed, nowMs);
   return { ...keys, jwt };
 }
 
 /** Creates the one account in which all identities of a cluster live; without JetStream, imports or exports. */
 export function createAccount(name: string, operator: NatsSigner, nowMs = Date.now()): NatsSigner {
-  const keys = keyPair(nkeys.createAccount());
+  const keys = createNatsKeys("account");
   const limits = {
     subs: UNLIMITED,
     data: UNLIMITED,
@@ -97,7 +74,7 @@ export function createAccount(name: string, operator: NatsSigner, nowMs = Date.n
 
 /** Signs a new identity. An empty `pub` or `sub` list means nothing at all, not everything. */
 export function createUser(claims: NatsUserClaims, account: NatsSigner, nowMs = Date.now()): NatsCredentials {
-  const keys = keyPair(nkeys.createUser());
+  const keys = createNatsKeys("user");
   return { jwt: signUser(claims, keys.publicKey, account, nowMs), seed: keys.seed };
 }
 
@@ -119,11 +96,6 @@ export function signUser(claims: NatsUserClaims, publicKey: string, account: Nat
   };
   const exp = claims.expires === undefined ? {} : { exp: claims.expires };
   return signClaims({ sub: publicKey, name: claims.name, ...exp, nats }, account.seed, nowMs);
-}
-
-/** The public key of a user's seed. */
-export function publicKeyOfSeed(seed: string): string {
-  return nkeys.fromSeed(new TextEncoder().encode(seed)).getPublicKey();
 }
 
 /** Reads the claims of a JWT without verifying them: for display and for expiry. */

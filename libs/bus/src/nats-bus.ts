@@ -1,6 +1,6 @@
 import { TriremeError, errorFrom } from "@trireme/base";
 import { type Logger, type Registry, silentLogger } from "@trireme/telemetry";
-import { Events, type NatsConnection, type Subscription as NatsSubscription, connect, jwtAuthenticator } from "nats";
+import { Events, type NatsConnection, type Subscription as NatsSubscription, connect } from "nats";
 import {
   type Bus,
   type BusHandler,
@@ -12,6 +12,7 @@ import {
 } from "./bus.ts";
 import type { NatsCredentials } from "./jwt.ts";
 import { type BusMetrics, type DropReason, busMetrics } from "./metrics.ts";
+import { publicKeyOfSeed, signWithSeed } from "./nkeys.ts";
 
 /** The name in every nats-server's certificate; clients dial addresses and verify this. */
 export const NATS_TLS_NAME = "nats.trireme";
@@ -211,7 +212,11 @@ class NatsBus implements Bus {
     return connect({
       servers: [server],
       name: this.options.name,
-      authenticator: jwtAuthenticator(jwt, new TextEncoder().encode(seed)),
+      authenticator: (nonce) => ({
+        jwt,
+        nkey: publicKeyOfSeed(seed),
+        sig: signWithSeed(seed, Buffer.from(nonce ?? "")).toString("base64url"),
+      }),
       tls,
       timeout: CONNECT_TIMEOUT_MS,
       pingInterval: PING_MS,
