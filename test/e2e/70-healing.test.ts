@@ -14,7 +14,7 @@ import {
   isReady,
   kubectl,
   livePods,
-  programsIn,
+  runningIn,
   status,
   triOk,
   tryKubectl,
@@ -100,12 +100,12 @@ describe("healing", () => {
     for (const pod of await livePods("app=echo", NS)) {
       const { pid } = await containerTask(pod);
       const podCgroup = dirname(cgroupOf(pid));
-      const before = new Set(programsIn(podCgroup));
+      const before = new Set(runningIn(podCgroup));
       const killed = performance.now();
       process.kill(pid, "SIGKILL");
       // The kernel says when the new program runs; asking the API would measure the asking.
       const deadline = killed + 10_000;
-      while (!programsIn(podCgroup).some((each) => !before.has(each))) {
+      while (!runningIn(podCgroup).some((each) => !before.has(each))) {
         expectThat(performance.now() < deadline, `${pod.metadata.name} does not run again`);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }

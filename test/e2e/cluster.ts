@@ -185,19 +185,19 @@ export function cgroupOf(pid: number): string {
   return `/sys/fs/cgroup${groups.find((line) => line.startsWith("0::"))?.split(":")[2]}`;
 }
 
-/** The processes in a pod's cgroups that run a program of their image, as the kernel sees them now. */
-export function programsIn(podCgroup: string): number[] {
-  const pids: number[] = [];
+/** The containers in a pod's cgroup that run a program of their image, as the kernel sees them now. */
+export function runningIn(podCgroup: string): string[] {
+  const containers = new Set<string>();
   for (const entry of readdirSync(podCgroup, { withFileTypes: true })) {
     if (!entry.isDirectory()) continue;
     try {
       for (const line of readFileSync(join(podCgroup, entry.name, "cgroup.procs"), "utf8").split("\n")) {
-        if (line !== "" && !readFileSync(`/proc/${line}/comm`, "utf8").startsWith("runc")) pids.push(Number(line));
+        if (line !== "" && !readFileSync(`/proc/${line}/comm`, "utf8").startsWith("runc")) containers.add(entry.name);
       }
     } catch (error) {
       // A container or a process that ended between two reads is simply not there.
       if (!["ENOENT", "ESRCH", "ENODEV"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     }
   }
-  return pids;
+  return [...containers];
 }
