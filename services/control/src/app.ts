@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { connectApiserver } from "@trireme/apiserver";
-import { systemClock } from "@trireme/base";
+import { sleep, systemClock } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
 import type { ControlConfig } from "./config.ts";
 import { SupervisedWorker, type WorkerSpec } from "./worker.ts";
 
 /** The programs that run beside the apiserver, each on a thread of its own. */
 const WORKERS = ["scheduler", "controllers"];
+
+/** An apiserver with a store that answers is there within a second or two. */
+const WORKERS_WAIT_MS = 3_000;
 
 /** A server's control plane. */
 export interface Control {
@@ -22,9 +25,12 @@ export async function createControl(config: ControlConfig, log: Logger): Promise
   const apiserver = await connectApiserver(config, log.child({ part: "apiserver" }), metricsOf);
   return {
     async start() {
-      // The workers find their way to an apiserver themselves, and to another server's while ours is not ready.
+      // A worker can do nothing before an apiserver answers, and threads that start at once only slow each other. When
+      // ours takes long they start all the same: they find their way to another server's.
+      const started = apiserver.start();
+      await Promise.race([started, sleep(WORKERS_WAIT_MS)]);
       for (const worker of workers) worker.start();
-      await apiserver.start();
+      await started;
     },
     async stop() {
       // Workers first: they release their elections through an apiserver, best through ours.

@@ -63,8 +63,16 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
   });
   const ending = new AbortController();
   const { signal } = ending;
-  void mirror(client.resource<Service>(SERVICES), "services", (all) => nodePorts.setServices(all), log, signal);
-  void mirror(client.resource<Node>(NODES), "nodes", (all) => nodePorts.setNodes(all), log, signal);
+  const anyReady = (): boolean => config.servers.some((server) => health.isReady(server.name));
+  void mirror(
+    client.resource<Service>(SERVICES),
+    "services",
+    (all) => nodePorts.setServices(all),
+    anyReady,
+    log,
+    signal,
+  );
+  void mirror(client.resource<Node>(NODES), "nodes", (all) => nodePorts.setNodes(all), anyReady, log, signal);
   return {
     stop() {
       ending.abort();

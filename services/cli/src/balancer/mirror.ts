@@ -7,17 +7,22 @@ const RETRY_MS = 250;
 
 /**
  * Keeps a local copy of one resource by list and watch, for as long as `signal` does not abort, and calls `onChange`
- * with all objects after each change. While no server answers the copy stays as it was.
+ * with all objects after each change. While no server is worth asking, or none answers, the copy stays as it was.
  */
 export async function mirror<T extends ApiObject>(
   client: ResourceClient<T>,
   name: string,
   onChange: (objects: readonly T[]) => void,
+  isWorthAsking: () => boolean,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   let silent = false;
   while (!signal.aborted) {
+    if (!isWorthAsking()) {
+      await sleep(RETRY_MS);
+      continue;
+    }
     try {
       const list = await client.list({ signal });
       const objects = new Map(list.items.map((object) => [keyOf(object), object]));

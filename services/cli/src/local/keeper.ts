@@ -67,6 +67,20 @@ function writeIfChanged(path: string, content: string): boolean {
   return true;
 }
 
+/** What a process of a cluster may inherit from the shell in which it was started: nothing that surprises. */
+const INHERITED = /^(PATH|HOME|TZ|LANG|LC_ALL|NODE_COMPILE_CACHE|NODE_OPTIONS|SSL_CERT_FILE|SSL_CERT_DIR|TRIREME_.*)$/;
+/** How containerd reaches registries. */
+const PROXIES = /^(HTTPS?|NO)_PROXY$/i;
+
+/** The environment of a cluster's processes. */
+export function environmentOf(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && (INHERITED.test(name) || PROXIES.test(name))) kept[name] = value;
+  }
+  return kept;
+}
+
 /** Starts the keeper, or makes the one that runs read its spec again. */
 export async function startKeeper(plan: ClusterPlan, programs: Programs): Promise<void> {
   const running = keeperPid(plan);
@@ -85,7 +99,12 @@ export async function startKeeper(plan: ClusterPlan, programs: Programs): Promis
   ];
   const log = openSync(`${plan.dir}/log/keeper.log`, "a", 0o600);
   try {
-    const child = spawn(command[0] ?? "", command.slice(1), { detached: true, stdio: ["ignore", log, log], cwd: "/" });
+    const child = spawn(command[0] ?? "", command.slice(1), {
+      detached: true,
+      stdio: ["ignore", log, log],
+      cwd: "/",
+      env: environmentOf(process.env),
+    });
     child.unref();
   } finally {
     closeSync(log);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { planCluster } from "../plan/cluster-plan.ts";
 import { cgroupRoots, createCgroup, processesIn, removeCgroup } from "./cgroups.ts";
+import { environmentOf } from "./keeper.ts";
 import { createProgress } from "./progress.ts";
 import { tryLock } from "./state.ts";
 import { statusOf } from "./status.ts";
@@ -100,6 +101,17 @@ describe("statusOf", () => {
         cert: `${dir}/s/pki/operator.crt`,
         key: `${dir}/s/pki/operator.key`,
       },
+    });
+  });
+});
+
+describe("environmentOf", () => {
+  it("passes on what processes need, and nothing that surprises", () => {
+    const env = { PATH: "/bin", https_proxy: "p", TRIREME_PLANT_THROW: "x:y", NODE_EXTRA_CA_CERTS: "/ca", SECRET: "s" };
+    expect(environmentOf({ ...env, HOME: undefined })).toEqual({
+      PATH: "/bin",
+      https_proxy: "p",
+      TRIREME_PLANT_THROW: "x:y",
     });
   });
 });

@@ -8,7 +8,8 @@ import type { Progress } from "./progress.ts";
 
 /** A cluster starts in seconds, on an overloaded machine in minutes; after this people want to read logs. */
 const READY_WITHIN_MS = 120_000;
-const POLL_MS = 40;
+/** Each question while nobody answers is a TLS connection that fails, on a machine that is busy starting. */
+const POLL_MS = 100;
 
 /** Waits until the API answers through the balancer and every node is Ready. */
 export async function waitUntilReady(plan: ClusterPlan, programs: Programs, progress: Progress): Promise<void> {
