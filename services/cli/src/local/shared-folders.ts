@@ -25,9 +25,9 @@ export async function removeSharedFolders(): Promise<void> {
 
 async function removeIfEmpty(dir: string): Promise<void> {
   if (!existsSync(dir) || !holdsNothing(dir)) return;
-  // `ip netns` mounts its folder onto itself.
+  // `ip netns` mounts its folder onto itself; where somebody still holds the mount, the folder stays.
   if (isMountPoint(dir)) await run(["umount", dir]);
-  rmSync(dir, { recursive: true });
+  if (!isMountPoint(dir)) rmSync(dir, { recursive: true });
 }
 
 function holdsNothing(dir: string): boolean {
