@@ -17,12 +17,17 @@ it("serves the core group apart from the named ones", () => {
     ]),
   });
   const groups = aggregatedDiscovery("/apis") as { items: { metadata: { name: string } }[] };
-  expect(groups.items.map((item) => item.metadata.name)).toEqual(["apps", "discovery.k8s.io", "coordination.k8s.io"]);
+  expect(groups.items.map((item) => item.metadata.name)).toEqual([
+    "apps",
+    "batch",
+    "discovery.k8s.io",
+    "coordination.k8s.io",
+  ]);
 });
 
 it("serves the older documents too", () => {
   expect(apiVersions()).toMatchObject({ versions: ["v1"] });
-  expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, {}, {}] });
+  expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, { name: "batch" }, {}, {}] });
   expect(apiGroup("apps")).toMatchObject({ preferredVersion: { groupVersion: "apps/v1" } });
   expect(apiGroup("")).toBeUndefined();
   expect(apiResourceList("apps", "v2")).toBeUndefined();

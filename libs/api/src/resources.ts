@@ -1,5 +1,6 @@
 import { type Message } from "./schema/notation.ts";
 import { Deployment, ReplicaSet } from "./schema/apps.ts";
+import { Job } from "./schema/batch.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
 import { Event } from "./schema/core-event.ts";
@@ -125,6 +126,8 @@ export const REPLICASETS = define<ReplicaSet>(ReplicaSet, "replicasets", {
   status: true,
   subresources: [scale],
 });
+/** `jobs`. */
+export const JOBS = define<Job>(Job, "jobs", { categories: ["all"], status: true });
 /** `endpointslices`. */
 export const ENDPOINTSLICES = define<EndpointSlice>(EndpointSlice, "endpointslices", {});
 /** `leases`, by which actors elect one of them. */
@@ -142,6 +145,7 @@ export const RESOURCES: readonly Resource[] = [
   EVENTS,
   DEPLOYMENTS,
   REPLICASETS,
+  JOBS,
   ENDPOINTSLICES,
   LEASES,
 ];

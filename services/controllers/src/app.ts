@@ -4,6 +4,8 @@ import {
   ENDPOINTSLICES,
   EVENTS,
   type EndpointSlice,
+  JOBS,
+  type Job,
   type KubeObject,
   LEASES,
   type Lease,
@@ -39,6 +41,7 @@ import { type Caches, type ReconcilerSpec, addIndexes } from "./context.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
 import { createGarbageCollector } from "./garbage/controller.ts";
+import { createJobController } from "./job/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeController } from "./node/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
@@ -99,6 +102,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(context),
     createReplicaSetController(context),
+    createJobController(context, factory.informer<Job>(JOBS)),
     createEndpointSliceController(context),
     nodes,
     createGarbageCollector(context, collected),

@@ -76,12 +76,7 @@ export class FakeCluster {
   private uid = 0;
 
   constructor() {
-    const informer = (resource: string): never => {
-      const made = new FakeInformer();
-      this.informers.set(resource, made);
-      // Tests put the right kinds in; the fake does not look.
-      return made as never;
-    };
+    const informer = (resource: string): never => this.informer(resource) as never;
     const caches = {
       pods: informer("pods"),
       replicaSets: informer("replicasets"),
@@ -104,6 +99,14 @@ export class FakeCluster {
       events,
       log: silentLogger,
     };
+  }
+
+  /** The copy of one resource, to be asked for before anything is delivered. */
+  informer<T extends KubeObject>(resource: string): Informer<T> {
+    const informer = this.informers.get(resource) ?? new FakeInformer();
+    this.informers.set(resource, informer);
+    // Tests put the right kinds in; the fake does not look.
+    return informer as unknown as Informer<T>;
   }
 
   /** Objects of one resource as the API has them. */

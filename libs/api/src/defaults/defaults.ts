@@ -1,5 +1,6 @@
 import { toBase64 } from "../base64.ts";
 import type { Deployment, EndpointSlice, Namespace, Node, Pod, ReplicaSet, Secret } from "../kinds.ts";
+import { defaultJob } from "./batch.ts";
 import type { KubeObject, Resource } from "../resources.ts";
 import { defaultPod, defaultPodSpec } from "./pod.ts";
 import { defaultService } from "./service.ts";
@@ -25,6 +26,7 @@ const SETTERS: ReadonlyMap<string, Setter> = new Map([
   ["/Secret", setter(defaultSecret)],
   ["apps/Deployment", setter(defaultDeployment)],
   ["apps/ReplicaSet", setter(defaultReplicaSet)],
+  ["batch/Job", setter(defaultJob)],
   ["discovery.k8s.io/EndpointSlice", setter(defaultEndpointSlice)],
 ]);
 

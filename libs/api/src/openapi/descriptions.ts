@@ -1,13 +1,17 @@
 import type { Message } from "../schema/notation.ts";
+import { BATCH_TEXTS } from "./texts/batch.ts";
 import { CLUSTER_TEXTS } from "./texts/cluster.ts";
 import { CONTAINER_TEXTS } from "./texts/container.ts";
 import { META_TEXTS } from "./texts/meta.ts";
 import { POD_TEXTS } from "./texts/pod.ts";
+import { SET_TEXTS } from "./texts/sets.ts";
 import type { Text } from "./texts/text.ts";
 import { WORKLOAD_TEXTS } from "./texts/workloads.ts";
 
 const texts: ReadonlyMap<Message, Text> = new Map(
-  [META_TEXTS, WORKLOAD_TEXTS, POD_TEXTS, CONTAINER_TEXTS, CLUSTER_TEXTS].flat().map((text) => [text.message, text]),
+  [META_TEXTS, WORKLOAD_TEXTS, SET_TEXTS, BATCH_TEXTS, POD_TEXTS, CONTAINER_TEXTS, CLUSTER_TEXTS]
+    .flat()
+    .map((text) => [text.message, text]),
 );
 
 const COMMON: Readonly<Record<string, string>> = {

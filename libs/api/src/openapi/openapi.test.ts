@@ -10,6 +10,7 @@ describe("OpenAPI v3", () => {
     expect(Object.keys(paths)).toEqual([
       "api/v1",
       "apis/apps/v1",
+      "apis/batch/v1",
       "apis/discovery.k8s.io/v1",
       "apis/coordination.k8s.io/v1",
     ]);
@@ -30,7 +31,13 @@ describe("OpenAPI v3", () => {
   });
 
   it("resolves every reference and says how lists merge", () => {
-    for (const gv of ["api/v1", "apis/apps/v1", "apis/discovery.k8s.io/v1", "apis/coordination.k8s.io/v1"]) {
+    for (const gv of [
+      "api/v1",
+      "apis/apps/v1",
+      "apis/batch/v1",
+      "apis/discovery.k8s.io/v1",
+      "apis/coordination.k8s.io/v1",
+    ]) {
       const document = openApiV3(gv) as unknown as { components: { schemas: Record<string, unknown> } };
       const text = JSON.stringify(document);
       for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {

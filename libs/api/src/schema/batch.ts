@@ -1,4 +1,4 @@
-/** Jobs and CronJobs: declared, and not served yet. Each name is a schema and the type of its values. */
+/** Jobs and CronJobs. Each name is a schema and the type of its values. */
 import { type Infer, bool, int32, int64, list, packageOf, ref, str, templateOf, time } from "./notation.ts";
 import { PodTemplateSpec } from "./core-pod.ts";
 import { ObjectReference } from "./core-reference.ts";

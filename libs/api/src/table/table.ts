@@ -1,4 +1,5 @@
 import type { KubeObject, Resource } from "../resources.ts";
+import { jobPrinter } from "./batch.ts";
 import type { Column, Printer } from "./column.ts";
 import {
   configMapPrinter,
@@ -40,6 +41,7 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "/Event": eventPrinter,
   "apps/Deployment": deploymentPrinter,
   "apps/ReplicaSet": replicaSetPrinter,
+  "batch/Job": jobPrinter,
   "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
   "coordination.k8s.io/Lease": leasePrinter,
 };

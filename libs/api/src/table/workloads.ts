@@ -3,10 +3,11 @@ import { formatLabelSelector } from "../selectors.ts";
 import { AGE, type ColumnOf, NAME, count, orNone, printer, text, wide } from "./column.ts";
 
 interface Workload {
-  spec: { selector: LabelSelector; template: PodTemplateSpec };
+  spec: { selector?: LabelSelector; template: PodTemplateSpec };
 }
 
-const TEMPLATE: readonly ColumnOf<Workload>[] = [
+/** Wide columns about the template and the selector. */
+export const TEMPLATE: readonly ColumnOf<Workload>[] = [
   text<Workload>("Containers", "Names of the template's containers.", ({ spec }) =>
     spec.template.spec.containers.map((c) => c.name).join(","),
   ),
@@ -18,7 +19,7 @@ const TEMPLATE: readonly ColumnOf<Workload>[] = [
   ),
 ].map(wide);
 
-function selectorText(selector: LabelSelector): string {
+function selectorText(selector: LabelSelector | undefined): string {
   return orNone(formatLabelSelector(selector));
 }
 

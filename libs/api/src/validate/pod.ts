@@ -137,8 +137,13 @@ function validateAffinity({ affinity }: PodSpec, path: string, problems: Problem
   }
 }
 
-/** Checks the template of a Deployment or ReplicaSet, whose Pods always restart. */
-export function validateTemplate(template: PodTemplateSpec, path: string, problems: Problems): void {
+/** Checks the template of a workload: one whose Pods always restart, unless told otherwise. */
+export function validateTemplate(
+  template: PodTemplateSpec,
+  path: string,
+  problems: Problems,
+  restartPolicies: readonly string[] = ["Always"],
+): void {
   validateLabels(template.metadata?.labels, `${path}.metadata.labels`, problems);
   validateAnnotations(template.metadata?.annotations, `${path}.metadata.annotations`, problems);
   if (!template.spec) {
@@ -146,10 +151,10 @@ export function validateTemplate(template: PodTemplateSpec, path: string, proble
     return;
   }
   validatePodSpec(template.spec, `${path}.spec`, problems);
-  if (template.spec.restartPolicy && template.spec.restartPolicy !== "Always") {
-    problems.notSupported(`${path}.spec.restartPolicy`, template.spec.restartPolicy, ["Always"]);
+  if (template.spec.restartPolicy && !restartPolicies.includes(template.spec.restartPolicy)) {
+    problems.notSupported(`${path}.spec.restartPolicy`, template.spec.restartPolicy, [...restartPolicies]);
   }
-  if (template.spec.activeDeadlineSeconds !== undefined) {
+  if (restartPolicies.includes("Always") && template.spec.activeDeadlineSeconds !== undefined) {
     problems.forbidden(`${path}.spec.activeDeadlineSeconds`, "activeDeadlineSeconds in a template is not supported");
   }
   if (template.spec.ephemeralContainers?.length) {

@@ -11,6 +11,7 @@ import {
   validateSecret,
   validateSecretUpdate,
 } from "./core.ts";
+import { validateJob, validateJobUpdate } from "./batch.ts";
 import { type FieldError, Problems } from "./field-error.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
@@ -43,6 +44,7 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["/Event", rules(validateEvent)],
   ["apps/Deployment", rules(validateDeployment, validateWorkloadUpdate)],
   ["apps/ReplicaSet", rules(validateReplicaSet, validateWorkloadUpdate)],
+  ["batch/Job", rules(validateJob, validateJobUpdate)],
   ["discovery.k8s.io/EndpointSlice", rules(validateEndpointSlice)],
   ["coordination.k8s.io/Lease", rules(validateLease)],
 ]);

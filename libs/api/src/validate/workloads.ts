@@ -36,10 +36,12 @@ export function validateWorkloadUpdate(
   immutable("spec.selector", spec?.selector, old?.selector, problems);
 }
 
-function validateSelectorAndTemplate(
+/** Checks that a selector is there, is not empty and selects the template. */
+export function validateSelectorAndTemplate(
   selector: LabelSelector | undefined,
   template: PodTemplateSpec | undefined,
   problems: Problems,
+  restartPolicies?: readonly string[],
 ): void {
   if (selector !== undefined) {
     validateSelector(selector, "spec.selector", problems);
@@ -53,7 +55,7 @@ function validateSelectorAndTemplate(
       );
     }
   }
-  if (template !== undefined) validateTemplate(template, "spec.template", problems);
+  if (template !== undefined) validateTemplate(template, "spec.template", problems, restartPolicies);
 }
 
 function validateStrategy({ strategy }: DeploymentSpec, problems: Problems): void {
@@ -85,6 +87,7 @@ function isZero(value: number | string | undefined): boolean {
   return value === 0 || value === "0%";
 }
 
-function notNegative(value: number | undefined, path: string, problems: Problems): void {
+/** Checks a count. */
+export function notNegative(value: number | undefined, path: string, problems: Problems): void {
   if (value !== undefined && value < 0) problems.invalid(path, value, "must be greater than or equal to 0");
 }

@@ -22,9 +22,11 @@ export function generateName(prefix: string): string {
   return prefix.slice(0, MAX_GENERATED_PREFIX) + suffix;
 }
 
+const COUNTING: ReadonlySet<string> = new Set(["pods", "deployments", "replicasets", "jobs", "endpointslices"]);
+
 /** Whether writers of this kind change a spec that controllers then observe: those objects count generations. */
 function countsGenerations(resource: Resource): boolean {
-  return ["pods", "deployments", "replicasets", "endpointslices"].includes(resource.resource);
+  return COUNTING.has(resource.resource);
 }
 
 /** Whether status is written through its own subresource, so that plain writes leave it alone. */

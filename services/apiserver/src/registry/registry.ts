@@ -32,6 +32,7 @@ import { NamespaceBelief, effectsOf } from "./effects.ts";
 import { sameObject } from "./equality.ts";
 import { managerOf, tracked } from "./field-managers.ts";
 import { adoptPath, generateName, rfc3339, stampNew, stampUpdate } from "./metadata.ts";
+import { withOwnSelector } from "./job-selector.ts";
 import { type Change, type Location, type ObjectStore, type Observed, mustNotExist } from "./object-store.ts";
 import { patched } from "./patching.ts";
 
@@ -202,7 +203,7 @@ export class Registry {
   /** A new object as it will be stored: defaulted, admitted, stamped and valid. */
   private newObject(resource: Resource, named: KubeObject): KubeObject {
     const defaulted = applyDefaults(resource, structuredClone(named));
-    const object = stampNew(resource, admitNew(resource, defaulted), this.clock.now());
+    const object = withOwnSelector(resource, stampNew(resource, admitNew(resource, defaulted), this.clock.now()));
     mustBeValid(resource, object, validateCreate(resource, object));
     return object;
   }

@@ -51,6 +51,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, Getter>>>> = {
   secrets: { type: at("type") },
   services: { "spec.clusterIP": at("spec", "clusterIP"), "spec.type": at("spec", "type") },
   replicasets: { "status.replicas": (object) => at("status", "replicas")(object) ?? "0" },
+  jobs: { "status.successful": (object) => at("status", "succeeded")(object) ?? "0" },
   events: {
     "involvedObject.kind": at("involvedObject", "kind"),
     "involvedObject.namespace": at("involvedObject", "namespace"),

@@ -1,0 +1,59 @@
+/**
+ * Goal: the workload kinds beside Deployments do what they promise. Method: each kind once, made as a first session
+ * makes it, and looked at until it has done its work.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { applyText, ensureCluster, getJson, kubectl, tryKubectl } from "./cluster.ts";
+import { expectThat, within } from "./process.ts";
+
+const NS = "kinds";
+
+describe("a Job", () => {
+  beforeAll(async () => {
+    await ensureCluster();
+    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await kubectl("create", "namespace", NS);
+  });
+  afterAll(async () => {
+    const gone = await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    expect(gone.code).toBe(0);
+  });
+
+  it("made by kubectl runs to its end and is waited for", async () => {
+    await kubectl("create", "job", "once", "-n", NS, "--image=trireme.local/hello:1", "--", "busybox", "true");
+    await kubectl("wait", "--for=condition=complete", "job/once", "-n", NS, "--timeout=20s");
+    expect(await kubectl("get", "jobs", "-n", NS)).toMatch(
+      /NAME +STATUS +COMPLETIONS +DURATION +AGE\nonce +Complete +1\/1/,
+    );
+    const { items } = await getJson("pods", "-n", NS, "-l", "job-name=once");
+    expect(items.map((pod: { status: { phase: string } }) => pod.status.phase)).toEqual(["Succeeded"]);
+    await kubectl("delete", "job", "once", "-n", NS);
+    await within(10_000, "its pods go with it", async () => {
+      expectThat((await getJson("pods", "-n", NS, "-l", "job-name=once")).items.length === 0, "still there");
+    });
+  });
+
+  it("fails beyond its backoff limit, runs indexes side by side, and goes after its time to live", async () => {
+    const job = (name: string, spec: string, script: string): string => `
+apiVersion: batch/v1
+kind: Job
+metadata: { name: ${name}, namespace: ${NS} }
+spec:
+  ${spec}
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{ name: c, image: "trireme.local/hello:1", command: [busybox, sh, -c, '${script}'] }]
+---`;
+    await applyText(
+      job("broken", "backoffLimit: 0", "exit 3") +
+        job("many", "completions: 4\n  parallelism: 2\n  completionMode: Indexed", "test $JOB_COMPLETION_INDEX -lt 4") +
+        job("brief", "ttlSecondsAfterFinished: 1", "true"),
+    );
+    await kubectl("wait", "--for=condition=failed", "job/broken", "-n", NS, "--timeout=20s");
+    expect((await getJson("job", "broken", "-n", NS)).status).toMatchObject({ failed: 1 });
+    await kubectl("wait", "--for=condition=complete", "job/many", "-n", NS, "--timeout=30s");
+    expect((await getJson("job", "many", "-n", NS)).status).toMatchObject({ succeeded: 4, completedIndexes: "0-3" });
+    await kubectl("wait", "--for=delete", "job/brief", "-n", NS, "--timeout=20s");
+  });
+});
