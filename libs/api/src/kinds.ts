@@ -11,6 +11,7 @@ export * from "./schema/core-container.ts";
 export * from "./schema/core-event.ts";
 export * from "./schema/core-node.ts";
 export * from "./schema/core-pod-status.ts";
+export * from "./schema/core-pod-streams.ts";
 export * from "./schema/core-pod.ts";
 export * from "./schema/core-quota.ts";
 export * from "./schema/core-reference.ts";

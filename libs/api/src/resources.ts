@@ -81,6 +81,9 @@ const scale: Subresource = {
 const podSubresources: Subresource[] = [
   { name: "binding", group: "", version: "v1", kind: "Binding", verbs: ["create"] },
   { name: "log", group: "", version: "v1", kind: "Pod", verbs: ["get"] },
+  { name: "exec", group: "", version: "v1", kind: "PodExecOptions", verbs: ["create", "get"] },
+  { name: "attach", group: "", version: "v1", kind: "PodAttachOptions", verbs: ["create", "get"] },
+  { name: "portforward", group: "", version: "v1", kind: "PodPortForwardOptions", verbs: ["create", "get"] },
 ];
 
 /** `namespaces`, the scope of most other kinds. */

@@ -1,13 +1,21 @@
 import { assert } from "@trireme/base";
 import { groupVersions } from "../discovery.ts";
-import { Binding, DeleteOptions, Scale, Status } from "../kinds.ts";
+import {
+  Binding,
+  DeleteOptions,
+  PodAttachOptions,
+  PodExecOptions,
+  PodPortForwardOptions,
+  Scale,
+  Status,
+} from "../kinds.ts";
 import { RESOURCES, resourceForKind, apiVersionOf } from "../resources.ts";
 import type { Message } from "../schema/notation.ts";
 import { pathsOf, rootPath } from "./paths.ts";
 import { type OpenApiObject, schemasOf } from "./schema.ts";
 
 /** Kinds that only subresources speak. */
-const SUBRESOURCE_KINDS: readonly Message[] = [Binding, Scale];
+const SUBRESOURCE_KINDS: readonly Message[] = [Binding, PodAttachOptions, PodExecOptions, PodPortForwardOptions, Scale];
 
 interface Document {
   readonly document: OpenApiObject;

@@ -136,6 +136,10 @@ if (facts !== undefined) {
         "EphemeralContainerCommon",
         "IngressRuleValue",
         "PersistentVolumeSource",
+        // Published in the query of upgraded connections alone.
+        "PodAttachOptions",
+        "PodExecOptions",
+        "PodPortForwardOptions",
         "ProbeHandler",
         "VolumeSource",
       ]);
