@@ -32,6 +32,7 @@ import { createProber } from "./probes/prober.ts";
 import { serveGrpc } from "./server/grpc-server.ts";
 import { serveHttps } from "./server/https-server.ts";
 import { readTls } from "./server/tls.ts";
+import { podStreams } from "./streams/pod-streams.ts";
 import { apiStatusSink } from "./status/status-writer.ts";
 import { apiConfigSource } from "./volumes/config-source.ts";
 import { dnsServersFor, parseResolvConf } from "./volumes/pod-files.ts";
@@ -184,6 +185,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
         containers: async (uid) => (await readRuntime(cri, () => undefined, { uid })).get(uid)?.containers ?? [],
         now: clock.now,
       }),
+      streams: podStreams({ cri, runtime: async (uid) => (await readRuntime(cri, () => undefined, { uid })).get(uid) }),
     }),
     startLogRotation({ cri, logs: () => liveLogs(logRoot, set), clock, log }),
   );

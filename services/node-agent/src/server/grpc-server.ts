@@ -5,6 +5,8 @@ import type { ErrorCode } from "@trireme/base";
 import { errorFrom } from "@trireme/base";
 import type { LogsRequest, LogsResponse } from "@trireme/proto/trireme/node/v1/node";
 import { NodeServiceService } from "@trireme/proto/trireme/node/v1/node";
+import type { StreamSource, TunnelCall } from "../streams/tunnel.ts";
+import { serveTunnel } from "../streams/tunnel.ts";
 import type { TlsFiles } from "./tls.ts";
 
 /** Streams a log; rejects with a TriremeError before the first piece when there is none. */
@@ -22,12 +24,19 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   ServiceUnavailable: status.UNAVAILABLE,
 };
 
+/** Streams into pods at once: each holds a connection to the runtime and up to some hundred kilobytes. */
+const MAX_TUNNELS = 256;
+
+/** Notices an apiserver that was cut off, so that what it had open ends here too. */
+const KEEPALIVE = { "grpc.keepalive_time_ms": 30_000, "grpc.keepalive_timeout_ms": 10_000 };
+
 /** Serves NodeService. Answers a function that stops it. */
 export async function serveGrpc(options: {
   readonly address: string;
   readonly port: number;
   readonly tls: TlsFiles;
   readonly logs: LogSource;
+  readonly streams: StreamSource;
 }): Promise<() => void> {
   const { tls } = options;
   const credentials = ServerCredentials.createSsl(
@@ -35,16 +44,26 @@ export async function serveGrpc(options: {
     [{ cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) }],
     true,
   );
-  const server = new Server({ interceptors: [onlyApiservers] });
+  let tunnels = 0;
+  const server = new Server({ interceptors: [onlyApiservers], ...KEEPALIVE });
   server.addService(NodeServiceService, {
     logs: (call: ServerWritableStream<LogsRequest, LogsResponse>) => {
       const abort = new AbortController();
       call.on("cancelled", () => abort.abort());
       void send(options.logs(call.request, abort.signal), call, abort.signal).catch((thrown: unknown) => {
-        const error = errorFrom(thrown);
-        const code = STATUS[error.code] ?? status.INTERNAL;
-        call.emit("error", { code, details: error.message } satisfies Partial<ServiceError>);
+        call.emit("error", serviceErrorOf(thrown));
       });
+    },
+    tunnel: (call: TunnelCall) => {
+      if (tunnels >= MAX_TUNNELS) {
+        const details = `this node has ${MAX_TUNNELS} streams into pods open already; please try again later`;
+        call.emit("error", { code: status.RESOURCE_EXHAUSTED, details } satisfies Partial<ServiceError>);
+        return;
+      }
+      tunnels += 1;
+      void serveTunnel(call, options.streams)
+        .catch((thrown: unknown) => call.emit("error", serviceErrorOf(thrown)))
+        .finally(() => (tunnels -= 1));
     },
   });
   await new Promise<void>((resolve, reject) => {
@@ -53,6 +72,11 @@ export async function serveGrpc(options: {
     );
   });
   return () => server.forceShutdown();
+}
+
+function serviceErrorOf(thrown: unknown): Partial<ServiceError> {
+  const error = errorFrom(thrown);
+  return { code: STATUS[error.code] ?? status.INTERNAL, details: error.message };
 }
 
 interface ByteStream {
