@@ -14,8 +14,10 @@ import { ResourceDoor } from "./http/resources.ts";
 import { HttpsServer, type TlsFiles } from "./http/server.ts";
 import { createApiMetrics } from "./metrics.ts";
 import { MetricsServer } from "./metrics-server.ts";
+import { Agents } from "./pipeline/agents.ts";
 import { RequestPipeline } from "./pipeline/pipeline.ts";
 import { PodLogs } from "./pipeline/pod-logs.ts";
+import { PodStreams } from "./pipeline/pod-streams.ts";
 import type { AllocationRanges } from "./registry/allocation.ts";
 import { Bindings } from "./registry/binding.ts";
 import { parseBlock } from "./registry/ipv4.ts";
@@ -69,7 +71,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const reads = new ConsistentReads(store, cache);
   const objects = new ObjectStore(store, cache);
   const ranges = rangesOf(config, cache);
-  const logs = new PodLogs(objects, config.pkiDir);
+  const agents = new Agents(objects, config.pkiDir);
   const pipeline = new RequestPipeline({
     cache,
     reads,
@@ -77,7 +79,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
     objects,
     registry: new Registry(objects, ranges, clock),
     bindings: new Bindings(objects, store, clock),
-    logs,
+    logs: new PodLogs(agents),
+    streams: new PodStreams(agents),
     clock,
   });
   const readiness = new Readiness(cache, reads, clock, log);
@@ -85,7 +88,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const metrics = createApiMetrics(registry, cache, RESOURCES);
   const resources = new ResourceDoor(pipeline, () => clock.now());
   const door = new HttpDoor({ resources, readiness, metrics, clock, log });
-  const rest = new HttpsServer(tls, (request, response) => door.handle(request, response), log);
+  const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
   const grpc = new GrpcDoor({ pipeline, tls, log, metrics, clock });
   const pages = new Map([["", () => metrics.render()], ...(deps.neighbours ?? [])]);
   const metricsServer = new MetricsServer(tls, pages, readiness, log);
@@ -128,7 +131,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       await sleep(DRAIN_NOTICE_MS);
       pipeline.endWatches();
       await Promise.all([rest.close(DRAIN_MS), grpc.close(DRAIN_MS)]);
-      logs.close();
+      agents.close();
       readiness.stop();
       cache.stop();
       await metricsServer.close();

@@ -4,8 +4,10 @@ import { type KubeObject, RESOURCES, type Resource, resourceForKind } from "@tri
 import { type StoreClient, createMemoryStore } from "@trireme/store-client";
 import { silentLogger } from "@trireme/telemetry";
 import { bootstrap } from "./bootstrap.ts";
+import { Agents } from "./pipeline/agents.ts";
 import { RequestPipeline } from "./pipeline/pipeline.ts";
 import { PodLogs } from "./pipeline/pod-logs.ts";
+import { PodStreams } from "./pipeline/pod-streams.ts";
 import type { Caller } from "./pipeline/request.ts";
 import { Bindings } from "./registry/binding.ts";
 import { parseBlock } from "./registry/ipv4.ts";
@@ -39,6 +41,7 @@ export async function startPipeline(store = createMemoryStore(), clock: Clock = 
   const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
   const reads = new ConsistentReads(store, cache);
   const objects = new ObjectStore(store, cache);
+  const agents = new Agents(objects, "/nonexistent");
   const ranges = {
     services: parseBlock("10.96.0.0/16"),
     pods: parseBlock("10.244.0.0/16"),
@@ -52,7 +55,8 @@ export async function startPipeline(store = createMemoryStore(), clock: Clock = 
     objects,
     registry: new Registry(objects, ranges, clock),
     bindings: new Bindings(objects, store, clock),
-    logs: new PodLogs(objects, "/nonexistent"),
+    logs: new PodLogs(agents),
+    streams: new PodStreams(agents),
     clock,
   });
   await cache.start();

@@ -1,5 +1,6 @@
 import { type Resource, groupResource } from "@trireme/api";
 import type { Registry } from "@trireme/telemetry";
+import { isStreamKind } from "./pipeline/pod-streams.ts";
 import type { WatchCache } from "./storage/watch-cache.ts";
 
 /** What one request was, in labels of bounded values. */
@@ -34,7 +35,7 @@ const VERBS = new Set([
 export interface InFlight {
   read: number;
   write: number;
-  /** Watches and log streams. */
+  /** Watches, log streams and tunnels. */
   long: number;
 }
 
@@ -72,7 +73,7 @@ export function createApiMetrics(registry: Registry, cache: WatchCache, resource
     request(given, code, seconds) {
       const labels = { ...given, verb: VERBS.has(given.verb) ? given.verb.toUpperCase() : "other" };
       total.inc({ ...labels, code, component: "apiserver" });
-      const lasts = given.verb === "watch" || given.subresource === "log";
+      const lasts = given.verb === "watch" || given.subresource === "log" || isStreamKind(given.subresource);
       if (!lasts) duration.observe(seconds, { ...labels, component: "apiserver" });
     },
     observeInFlight(read) {
@@ -81,7 +82,7 @@ export function createApiMetrics(registry: Registry, cache: WatchCache, resource
         gauge.set(read().read, { request_kind: "readOnly" });
         gauge.set(read().write, { request_kind: "mutating" });
       });
-      registry.gauge("apiserver_longrunning_requests", "Watches and log streams that are open.", [], (gauge) => {
+      registry.gauge("apiserver_longrunning_requests", "Watches, logs and tunnels that are open.", [], (gauge) => {
         gauge.set(read().long);
       });
     },

@@ -11,6 +11,7 @@ import { type Exchange, type Request, type Response, headerOf, sendBytes, sendEr
 import { type Readiness, serveHealth } from "./health.ts";
 import { type ResourceDoor, isLongRunning, verbOf } from "./resources.ts";
 import { routeOf } from "./route.ts";
+import type { Upgrade } from "./tunnel.ts";
 
 /** Requests under way at once, as in Kubernetes: beyond it clients are told to come back rather than kept waiting. */
 const MAX_READS_IN_FLIGHT = 400;
@@ -51,7 +52,7 @@ export class HttpDoor {
   }
 
   /** Handles one request; never rejects. */
-  async handle(request: Request, response: Response): Promise<void> {
+  async handle(request: Request, response: Response, upgrade?: Upgrade): Promise<void> {
     const started = this.parts.clock.monotonic();
     const gone = new AbortController();
     response.on("close", () => gone.abort());
@@ -59,7 +60,7 @@ export class HttpDoor {
     response.on("error", () => gone.abort());
     let labels: RequestLabels = { verb: request.method ?? "", resource: "", group: "", version: "", subresource: "" };
     try {
-      const exchange = this.open(request, response, gone.signal);
+      const exchange = this.open(request, response, gone.signal, upgrade);
       if (serveHealth(exchange, this.parts.readiness)) return;
       if (exchange.caller.user === ANONYMOUS) throw unauthorized();
       labels = await this.serve(exchange, labels);
@@ -72,7 +73,7 @@ export class HttpDoor {
     }
   }
 
-  private open(request: Request, response: Response, signal: AbortSignal): Exchange {
+  private open(request: Request, response: Response, signal: AbortSignal, upgrade?: Upgrade): Exchange {
     const socket = ("stream" in request ? request.stream.session?.socket : request.socket) as TLSSocket | undefined;
     if (socket === undefined) throw new TriremeError("Cancelled", "the connection is gone");
     const user = userOfConnection(socket);
@@ -89,6 +90,7 @@ export class HttpDoor {
         userAgent: headerOf(request, "user-agent"),
       },
       signal,
+      upgrade,
     };
   }
 

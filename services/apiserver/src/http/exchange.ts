@@ -4,6 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { TriremeError } from "@trireme/base";
 import { statusOf } from "@trireme/api";
 import type { Caller } from "../pipeline/request.ts";
+import type { Upgrade } from "./tunnel.ts";
 
 /** A request of either HTTP version. */
 export type Request = IncomingMessage | Http2ServerRequest;
@@ -20,6 +21,8 @@ export interface Exchange {
   readonly caller: Caller;
   /** Fires when the client has gone away. */
   readonly signal: AbortSignal;
+  /** Set when the client asks to change the connection's protocol; ignored where there is nothing to change to. */
+  readonly upgrade?: Upgrade | undefined;
 }
 
 /** Bytes gathered before they are handed to the connection: one large write costs less than many small ones. */

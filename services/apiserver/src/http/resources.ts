@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { TriremeError } from "@trireme/base";
 import { type FieldValidation, type KubeObject, groupResource } from "@trireme/api";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
@@ -11,12 +12,14 @@ import type {
   WriteOptions,
   Written,
 } from "../pipeline/request.ts";
+import { type StreamKind, isStreamKind } from "../pipeline/pod-streams.ts";
 import { PATCH_MEDIA_TYPES } from "../registry/patching.ts";
 import { parseBody, readBody } from "./body.ts";
 import { type Exchange, flushHead, headerOf, sendJson, write } from "./exchange.ts";
 import { type Format, formatOf } from "./negotiation.ts";
 import { sendList, sendObject } from "./rendering.ts";
 import type { Route } from "./route.ts";
+import { joinTunnel } from "./tunnel.ts";
 import { streamWatch } from "./watching.ts";
 
 /** What a resource path leads to. */
@@ -44,7 +47,7 @@ export function verbOf(method: string, route: ResourceRoute, query: URLSearchPar
 
 /** Whether a request may last: those are not counted against the bound of requests in flight. */
 export function isLongRunning(verb: string, route: ResourceRoute): boolean {
-  return verb === "watch" || route.subresource === "log";
+  return verb === "watch" || route.subresource === "log" || isStreamKind(route.subresource);
 }
 
 /** Serves every verb on every resource. */
@@ -62,6 +65,10 @@ export class ResourceDoor {
     const target = targetOf(route);
     if (target.subresource === "log") {
       await this.log(exchange, named(target));
+      return;
+    }
+    if (isStreamKind(target.subresource)) {
+      await this.tunnel(exchange, verb, named(target), target.subresource);
       return;
     }
     const { query, caller } = exchange;
@@ -149,6 +156,18 @@ export class ResourceDoor {
     flushHead(response);
     for await (const piece of pieces) await write(response, piece, signal);
     response.end();
+  }
+
+  private async tunnel(exchange: Exchange, verb: string, target: NamedTarget, kind: StreamKind): Promise<void> {
+    const { request, query, signal, caller, upgrade, method } = exchange;
+    if (upgrade === undefined) {
+      throw new TriremeError(
+        "BadRequest",
+        `Upgrade request required: ${kind} is a stream over HTTP/1.1, not an answer`,
+      );
+    }
+    const head = { method, headers: (request as IncomingMessage).headersDistinct };
+    await joinTunnel(upgrade, await this.pipeline.stream(caller, verb, target, kind, query, head, signal));
   }
 
   private sendWritten(exchange: Exchange, target: Target, written: Written): void {

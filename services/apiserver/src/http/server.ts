@@ -1,9 +1,11 @@
 import { once } from "node:events";
+import { type IncomingMessage, ServerResponse } from "node:http";
 import { type Http2SecureServer, type ServerHttp2Session, createSecureServer } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Logger } from "@trireme/telemetry";
 import type { Request, Response } from "./exchange.ts";
+import type { Upgrade } from "./tunnel.ts";
 
 /** A connection that has not finished its TLS handshake by then is not a client. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -31,6 +33,9 @@ export interface TlsFiles {
   readonly key: Buffer;
 }
 
+/** Answers one request. `upgrade` is given when the client asks to change the connection's protocol. */
+type Handler = (request: Request, response: Response, upgrade?: Upgrade) => Promise<void>;
+
 /** An HTTPS server for HTTP/2 and HTTP/1.1 that asks for a client certificate; the handler judges it. */
 export class HttpsServer {
   private readonly server: Http2SecureServer;
@@ -38,7 +43,7 @@ export class HttpsServer {
   private readonly sockets = new Map<TLSSocket, number>();
   private readonly sessions = new Set<ServerHttp2Session>();
 
-  constructor(tls: TlsFiles, handle: (request: Request, response: Response) => Promise<void>, log: Logger) {
+  constructor(tls: TlsFiles, handle: Handler, log: Logger) {
     const options = {
       ...tls,
       allowHTTP1: true,
@@ -58,6 +63,25 @@ export class HttpsServer {
     this.server = createSecureServer(options, (request, response) => {
       if (request.httpVersionMajor === 1) this.count(request.socket, response);
       handle(request, response).catch((thrown: unknown) => log.error("request handler threw", { err: thrown }));
+    });
+    this.server.on("upgrade", (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+      // Node hands over the bare connection; an answer is made again, so that a refusal is like any other.
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(socket);
+      response.on("finish", () => socket.end());
+      this.count(socket, socket);
+      const upgrade = {
+        socket,
+        head,
+        detach: () => {
+          response.statusCode = 101;
+          response.detachSocket(socket);
+        },
+      };
+      handle(request, response, upgrade).catch((thrown: unknown) =>
+        log.error("request handler threw", { err: thrown }),
+      );
     });
     this.server.maxConnections = MAX_CONNECTIONS;
     this.server.on("secureConnection", (socket: TLSSocket) => {
@@ -99,11 +123,11 @@ export class HttpsServer {
     clearTimeout(timer);
   }
 
-  /** Counts the requests of an HTTP/1.1 connection; the last one of a closing server takes its connection along. */
-  private count(plain: Socket, response: Response): void {
+  /** Counts the requests of an HTTP/1.1 connection, each until something closes; the last one of a closing server takes its connection along. */
+  private count(plain: Socket, until: { on(event: "close", listener: () => void): unknown }): void {
     const socket = plain as TLSSocket;
     this.sockets.set(socket, (this.sockets.get(socket) ?? 0) + 1);
-    response.on("close", () => {
+    until.on("close", () => {
       const left = (this.sockets.get(socket) ?? 1) - 1;
       if (!this.sockets.has(socket)) return;
       this.sockets.set(socket, left);

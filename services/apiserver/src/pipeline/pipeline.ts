@@ -15,6 +15,7 @@ import type { StoredObject } from "../storage/stored-object.ts";
 import type { WatchCache } from "../storage/watch-cache.ts";
 import { WatchSession } from "../storage/watch-session.ts";
 import type { PodLogs } from "./pod-logs.ts";
+import type { PodStreams, StreamKind, Tunnel, UpgradeHead } from "./pod-streams.ts";
 import type {
   Caller,
   Deleted,
@@ -47,6 +48,7 @@ export interface PipelineParts {
   readonly registry: Registry;
   readonly bindings: Bindings;
   readonly logs: PodLogs;
+  readonly streams: PodStreams;
   readonly clock: Clock;
 }
 
@@ -186,11 +188,29 @@ export class RequestPipeline {
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer>> {
     this.authorize(caller, "get", { ...target, subresource: "log" });
+    return this.parts.logs.open(await this.podNow(target), query, signal);
+  }
+
+  /** Opens a stream into a pod. Whoever may only read must not get in by the method GET: `create` is asked for always. */
+  async stream(
+    caller: Caller,
+    verb: string,
+    target: NamedTarget,
+    kind: StreamKind,
+    query: URLSearchParams,
+    head: UpgradeHead,
+    signal: AbortSignal,
+  ): Promise<Tunnel> {
+    for (const asked of new Set([verb, "create"])) this.authorize(caller, asked, { ...target, subresource: kind });
+    return this.parts.streams.open(await this.podNow(target), kind, query, head, signal);
+  }
+
+  private async podNow(target: NamedTarget): Promise<KubeObject> {
     const { reads, objects } = this.parts;
     const at = { resource: target.resource, namespace: target.namespace, name: target.name };
     const pod = (await reads.fresh()) ? objects.cached(at) : await objects.fresh(at);
     if (pod === undefined) throw notFound(target.resource, target.name);
-    return this.parts.logs.open(pod.object, query, signal);
+    return pod.object;
   }
 
   private async createBinding(caller: Caller, target: Target, body: unknown, options: WriteOptions): Promise<Written> {

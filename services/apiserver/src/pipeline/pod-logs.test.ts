@@ -107,7 +107,7 @@ describe("pod logs", () => {
       return `${code} ${(JSON.parse(text) as { message: string }).message}`;
     };
     expect(await told("no")).toBe('404 pods "no" not found');
-    expect(await told("bound", "?container=x")).toBe("400 container x is not valid for pod bound");
+    expect(await told("bound", "?container=x")).toBe("400 container x is not valid for pod bound, choose one of: [c]");
     expect(await told("bound", "?tailLines=x")).toContain("400 tailLines");
     expect(await told("bound", "?previous=true")).toBe('404 previous terminated container "c" not found');
     expect(await told("free")).toContain('400 container "c" in pod "free" is waiting to start');

@@ -1,0 +1,103 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TriremeError } from "@trireme/base";
+import { NODES, type Node, type Pod, type Resource } from "@trireme/api";
+import { NodeServiceClient } from "@trireme/proto/trireme/node/v1/node";
+import { credentials } from "@grpc/grpc-js";
+import type { ObjectStore } from "../registry/object-store.ts";
+
+/** Where agents listen. */
+const AGENT_PORT = 10251;
+
+/** Longest wait for an agent to take a call; what it then streams may flow as long as it likes. */
+const CONNECT_TIMEOUT_MS = 3000;
+
+/**
+ * A node that comes back is asked again within a second, not after the minutes that gRPC would wait by itself; and a
+ * node that was cut off is noticed by those who read from it, since silence alone would keep them waiting for ever.
+ */
+const CHANNEL = {
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1000,
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 5000,
+};
+
+/** Connections to agents that are kept; one per node that somebody reached into. The oldest goes first. */
+const MAX_CONNECTIONS = 256;
+
+/** Connections to the agents of the nodes, shared by all that streams from pods. */
+export class Agents {
+  private readonly objects: ObjectStore;
+  private readonly pkiDir: string;
+  private readonly connections = new Map<string, NodeServiceClient>();
+
+  constructor(objects: ObjectStore, pkiDir: string) {
+    this.objects = objects;
+    this.pkiDir = pkiDir;
+  }
+
+  /** A client of this node's agent, connected; throws ServiceUnavailable when the agent does not answer. */
+  async of(nodeName: string): Promise<NodeServiceClient> {
+    const node = await this.objects.cachedOrFresh({
+      resource: NODES as Resource,
+      namespace: undefined,
+      name: nodeName,
+    });
+    const address = (node?.object as Node | undefined)?.status?.addresses?.find((one) => one.type === "InternalIP");
+    if (address === undefined) {
+      throw new TriremeError("ServiceUnavailable", `node "${nodeName}" has no address to reach its agent at`);
+    }
+    const client = await this.connection(address.address);
+    await new Promise<void>((resolve, reject) => {
+      client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => {
+        if (error === undefined || error === null) resolve();
+        else reject(unreachable(nodeName, error));
+      });
+    });
+    return client;
+  }
+
+  close(): void {
+    for (const client of this.connections.values()) client.close();
+    this.connections.clear();
+  }
+
+  private async connection(address: string): Promise<NodeServiceClient> {
+    const known = this.connections.get(address);
+    if (known !== undefined) return known;
+    const [ca, key, cert] = await Promise.all(
+      ["ca.crt", "apiserver-client.key", "apiserver-client.crt"].map((file) => readFile(join(this.pkiDir, file))),
+    );
+    const client = new NodeServiceClient(`${address}:${AGENT_PORT}`, credentials.createSsl(ca!, key!, cert!), CHANNEL);
+    this.connections.set(address, client);
+    for (const [oldest, connection] of this.connections) {
+      if (this.connections.size <= MAX_CONNECTIONS) break;
+      connection.close();
+      this.connections.delete(oldest);
+    }
+    return client;
+  }
+}
+
+/** The 503 of a node that does not answer. */
+export function unreachable(node: string, cause: Error): TriremeError {
+  return new TriremeError("ServiceUnavailable", `the agent of node "${node}" does not answer; is the node Ready?`, {
+    cause,
+  });
+}
+
+/** The container that a request means; throws BadRequest, naming the choices, when it means none. */
+export function containerOf(pod: Pod, asked: string): string {
+  const spec = pod.spec!;
+  const names = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((one) => one.name);
+  const choices = `choose one of: [${names.join(" ")}]`;
+  if (asked !== "") {
+    if (names.includes(asked)) return asked;
+    throw new TriremeError("BadRequest", `container ${asked} is not valid for pod ${pod.metadata.name}, ${choices}`);
+  }
+  const annotated = pod.metadata.annotations?.["kubectl.kubernetes.io/default-container"];
+  if (annotated !== undefined && names.includes(annotated)) return annotated;
+  if ((spec.containers ?? []).length === 1) return spec.containers![0]!.name;
+  throw new TriremeError("BadRequest", `a container name must be specified for pod ${pod.metadata.name}, ${choices}`);
+}
