@@ -1,9 +1,9 @@
-import { Binding, DeleteOptions, Scale, Status } from "./kinds.ts";
+import { Binding, DeleteOptions, Eviction, Scale, Status } from "./kinds.ts";
 import { apiVersionOf, resourceForKind } from "./resources.ts";
 import type { Message } from "./schema/notation.ts";
 
 /** Kinds that requests carry though no resource is made of them. */
-const OTHERS: readonly Message[] = [Binding, Scale, Status];
+const OTHERS: readonly Message[] = [Binding, Eviction, Scale, Status];
 
 /** The declaration of a manifest's apiVersion and kind, also of kinds that only subresources and options speak. */
 export function messageForKind(apiVersion: string, kind: string): Message | undefined {

@@ -3,6 +3,7 @@ import { groupVersions } from "../discovery.ts";
 import {
   Binding,
   DeleteOptions,
+  Eviction,
   PodAttachOptions,
   PodExecOptions,
   PodPortForwardOptions,
@@ -15,7 +16,14 @@ import { pathsOf, rootPath } from "./paths.ts";
 import { type OpenApiObject, schemasOf } from "./schema.ts";
 
 /** Kinds that only subresources speak. */
-const SUBRESOURCE_KINDS: readonly Message[] = [Binding, PodAttachOptions, PodExecOptions, PodPortForwardOptions, Scale];
+const SUBRESOURCE_KINDS: readonly Message[] = [
+  Binding,
+  Eviction,
+  PodAttachOptions,
+  PodExecOptions,
+  PodPortForwardOptions,
+  Scale,
+];
 
 interface Document {
   readonly document: OpenApiObject;

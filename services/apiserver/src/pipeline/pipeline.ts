@@ -1,5 +1,5 @@
 import { type Clock, TriremeError, hasCode } from "@trireme/base";
-import { type Binding, type KubeObject, type Resource, decodeStrict, notFound } from "@trireme/api";
+import { type Binding, type Eviction, type KubeObject, type Resource, decodeStrict, notFound } from "@trireme/api";
 import * as api from "@trireme/api";
 import { checkFenceIdentity } from "../auth/fence.ts";
 import { forbiddenMessage, isAllowed } from "../auth/policy.ts";
@@ -120,6 +120,9 @@ export class RequestPipeline {
     if (target.resource.resource === "pods" && target.subresource === "binding") {
       return this.createBinding(caller, { ...target, name }, body, options);
     }
+    if (target.resource.resource === "pods" && target.subresource === "eviction") {
+      return this.createEviction(caller, { ...target, name }, body, options);
+    }
     return this.parts.registry.create(caller, target, body, options);
   }
 
@@ -223,8 +226,32 @@ export class RequestPipeline {
     const { name, namespace, uid } = binding.metadata;
     const wanted = { namespace: namespace!, pod: name!, uid: uid ?? "", node: binding.target.name };
     await this.parts.bindings.bind(caller, wanted, options.dryRun);
-    const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
-    return { object: status as unknown as KubeObject, created: true, warnings: decoded.warnings };
+    return { object: SUCCESS, created: true, warnings: decoded.warnings };
+  }
+
+  /** Ends a pod as a delete does. What may forbid it, a PodDisruptionBudget, is not served yet. */
+  private async createEviction(
+    caller: Caller,
+    target: NamedTarget,
+    body: unknown,
+    options: WriteOptions,
+  ): Promise<Written> {
+    const decoded = decodeStrict(api.Eviction, body, options.fieldValidation ?? "Ignore");
+    const kind = { group: "policy", version: "v1", kind: "Eviction", namespaced: true };
+    const eviction = adoptPath(kind, decoded.object as Eviction, target.namespace, target.name);
+    const { gracePeriodSeconds, propagationPolicy, preconditions, dryRun } = eviction.deleteOptions ?? {};
+    for (const value of dryRun ?? []) {
+      if (value === "All") continue;
+      throw new TriremeError("BadRequest", `dryRun: Unsupported value: "${value}": supported values: "All"`);
+    }
+    await this.parts.registry.delete(caller, target, {
+      gracePeriodSeconds,
+      propagationPolicy,
+      uid: preconditions?.uid,
+      resourceVersion: preconditions?.resourceVersion,
+      dryRun: options.dryRun === true || (dryRun ?? []).length > 0,
+    });
+    return { object: SUCCESS, created: true, warnings: decoded.warnings };
   }
 
   /** Lets the cache reach the version that a body carries, so that its precondition is checked on the right state. */
@@ -235,6 +262,15 @@ export class RequestPipeline {
     if (revision > this.parts.cache.revision) await this.parts.cache.waitFor(revision, WRITE_CATCH_UP_MS);
   }
 }
+
+/** What the creation of something that is no object answers. */
+const SUCCESS = {
+  kind: "Status",
+  apiVersion: "v1",
+  metadata: {},
+  status: "Success",
+  code: 201,
+} as unknown as KubeObject;
 
 function bindingTarget(namespace: string, name: string): Target {
   return { resource: api.PODS as Resource, namespace, name, subresource: "binding" };

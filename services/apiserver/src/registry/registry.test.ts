@@ -294,6 +294,29 @@ describe("bindings", () => {
   });
 });
 
+describe("evictions", () => {
+  const evict = (name: string, deleteOptions: object = {}) =>
+    fixture.pipeline.create(
+      ADMIN,
+      { ...at(PODS, name), subresource: "eviction" },
+      { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "default" }, deleteOptions },
+      {},
+    );
+
+  it("end a pod as a delete does, with its grace and its preconditions", async () => {
+    const pod = podNamed("p") as Pod;
+    await fixture.create({ ...pod, spec: { ...pod.spec, nodeName: "node1" } } as KubeObject);
+    await expect(evict("p", { preconditions: { uid: "other" } })).rejects.toThrow("Precondition failed: UID");
+    await expect(evict("p", { dryRun: ["All"] })).resolves.toMatchObject({ created: true });
+    expect((await fixture.pipeline.get(ADMIN, at(PODS, "p"))).object.metadata.deletionTimestamp).toBeUndefined();
+    const { object, created } = await evict("p", { gracePeriodSeconds: 7 });
+    expect([created, object]).toMatchObject([true, { kind: "Status", status: "Success", code: 201 }]);
+    const ending = (await fixture.pipeline.get(ADMIN, at(PODS, "p"))).object;
+    expect(ending.metadata).toMatchObject({ deletionGracePeriodSeconds: 7 });
+    await expect(evict("nobody")).rejects.toThrow('pods "nobody" not found');
+  });
+});
+
 describe("fences", () => {
   const scheduler = callerNamed("system:kube-scheduler");
   const lease = (holder: string, acquireTime = "2026-01-01T00:00:00.000000Z"): KubeObject =>
