@@ -2,6 +2,7 @@ import {
   ALL,
   type GroupResource,
   acksOfNode,
+  acksOfTopic,
   eventSubject,
   heartbeatSubject,
   podsOnNodeSubject,
@@ -29,11 +30,18 @@ export function controlPermissions(): BusPermissions {
   return { pub: [ALL.actors], sub: [ALL.events, ALL.heartbeats, ALL.samples, ALL.acks] };
 }
 
-/** A node speaks for itself alone and hears its own pods and what every proxy needs; never Secrets or ConfigMaps. */
+/**
+ * A node speaks for itself alone and hears its own pods, what every proxy needs, and what the proxies have applied: an
+ * ending pod's agent waits for them. Never Secrets or ConfigMaps.
+ */
 export function nodePermissions(node: string): BusPermissions {
   return {
     pub: [heartbeatSubject(node), sampleSubject(node), acksOfNode(node), ALL.actors],
-    sub: [podsOnNodeSubject(node), ...[SERVICES, ENDPOINT_SLICES, NODES, NAMESPACES].map(eventSubject)],
+    sub: [
+      podsOnNodeSubject(node),
+      acksOfTopic("proxy"),
+      ...[SERVICES, ENDPOINT_SLICES, NODES, NAMESPACES].map(eventSubject),
+    ],
   };
 }
 

@@ -5,6 +5,7 @@ import {
   StreamPublisher,
   actorSubject,
   acksOfNode,
+  acksOfTopic,
   ackSubject,
   eventSubject,
   heartbeatCodec,
@@ -58,6 +59,8 @@ describe("subjects", () => {
     for (const resource of ["secrets", "configmaps", "pods"]) {
       expect(mayHear(eventSubject({ group: "", resource }))).toBe(false);
     }
+    expect(mayHear(acksOfTopic("proxy"))).toBe(true);
+    expect(mayHear(ALL.acks) || mayHear(ALL.heartbeats)).toBe(false);
     expect(mayHear(podsOnNodeSubject("n2")) || mayHear(ALL.events)).toBe(false);
   });
 });
