@@ -70,6 +70,7 @@ const runner = createPodRunner({
   gates: { sandboxes: createGate(parallel), containers: createGate(parallel), teardowns: createGate(parallel) },
   now: () => Date.now(),
   log,
+  drain: async () => undefined,
   onCreated: (uid, containerId, sandboxId) => set.onCreated(uid, containerId, sandboxId),
   onForgotten: (uid) => {
     set.onForgotten(uid);

@@ -11,6 +11,7 @@ import { createEventRecorder, createInformerFactory } from "@trireme/controller"
 import { createCri, watchRuntimeEvents } from "@trireme/cri";
 import type { Logger, Registry } from "@trireme/telemetry";
 import type { AgentConfig } from "./config.ts";
+import { createDrainer } from "./drain/drainer.ts";
 import { informersOf } from "./informers.ts";
 import { createImageStore } from "./images/image-store.ts";
 import { podLogs } from "./logs/pod-logs.ts";
@@ -102,6 +103,17 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     log,
   });
   const volumes = createVolumes(join(config.dir, "volumes"), source);
+  const drainer = createDrainer({
+    node: config.name,
+    slices: informers.slices,
+    nodes: informers.nodes,
+    bus,
+    clock,
+    log,
+    registry,
+    onDrained: metrics.podDrain,
+  });
+  stops.push(() => drainer.stop());
   const runner = createPodRunner({
     cri,
     images: createImageStore(cri, clock.now),
@@ -125,6 +137,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     events,
     onCreated: (uid, containerId, sandboxId) => pods?.onCreated(uid, containerId, sandboxId),
     onForgotten: (uid) => pods?.onForgotten(uid),
+    drain: (pod) => drainer.drain(pod),
   });
   const prober = createProber({
     clock,
@@ -156,7 +169,14 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   pods = set;
   stops.push(() => set.stop());
 
-  const network = startNetwork({ config, informers, clock, log, onSync: metrics.proxySync });
+  const network = startNetwork({
+    config,
+    informers,
+    clock,
+    log,
+    onSync: metrics.proxySync,
+    onApplied: (slices) => drainer.applied(slices),
+  });
   stops.push(() => network.stop());
   const registration = createRegistration({
     client,

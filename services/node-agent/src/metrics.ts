@@ -6,6 +6,7 @@ export interface AgentMetrics {
   relist(seconds: number): void;
   proxySync(seconds: number): void;
   podStart(seconds: number): void;
+  podDrain(seconds: number, outcome: string): void;
 }
 
 /** Registers the metrics; `counts` is asked at each scrape. */
@@ -21,6 +22,7 @@ export function agentMetrics(
   const relists = registry.histogram("kubelet_pleg_relist_duration_seconds", "Time to list pods and containers.");
   const proxy = registry.histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time to apply the rules.");
   const starts = registry.histogram("kubelet_pod_start_duration_seconds", "From seeing a pod to its running.");
+  const drains = registry.histogram("tri_pod_drain_seconds", "From a pod's end to its SIGTERM.", ["outcome"]);
   registry.gauge("kubelet_node_name", "The node's name; joins other series.", ["node"]).set(1, { node });
   registry.gauge("kubelet_running_pods", "Pods with a sandbox.", [], (gauge) => gauge.set(counts().pods));
   registry.gauge("kubelet_running_pod_count", "As kubelet_running_pods.", [], (gauge) => gauge.set(counts().pods));
@@ -36,5 +38,6 @@ export function agentMetrics(
     relist: (seconds) => relists.observe(seconds),
     proxySync: (seconds) => proxy.observe(seconds),
     podStart: (seconds) => starts.observe(seconds),
+    podDrain: (seconds, outcome) => drains.observe(seconds, { outcome }),
   };
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Node } from "@trireme/api";
+import type { EndpointSlice, Node } from "@trireme/api";
 import type { Clock } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
 import type { AgentInformers } from "../informers.ts";
@@ -24,6 +24,8 @@ export function startNetwork(options: {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onSync: (seconds: number) => void;
+  /** The proxy's rules are what these slices say. */
+  readonly onApplied: (slices: readonly EndpointSlice[]) => void;
 }): Network {
   const { config, clock, informers, log } = options;
   let podCidr: string | undefined;
@@ -45,6 +47,7 @@ export function startNetwork(options: {
     clock,
     log,
     onSync: options.onSync,
+    onApplied: options.onApplied,
   });
 
   async function configure(cidr: string): Promise<void> {

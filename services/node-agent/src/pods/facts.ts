@@ -84,7 +84,12 @@ export interface PodFacts {
   readonly probes: Readonly<Record<string, ProbeFact>>;
   /** By container id: when the runtime will use SIGKILL at the latest. */
   readonly killing: Readonly<Record<string, number>>;
-  /** When this agent first saw that the pod is to end; 0 while it is not. */
+  /**
+   * Being taken out of rotation: `due` when that is to begin. Until it is over nothing of the pod is told to end, and its
+   * grace period has not begun.
+   */
+  readonly drain: "due" | "waiting" | "over" | undefined;
+  /** When the grace period began: when this agent saw that the pod is to end, or when it was drained; 0 before. */
   readonly endingSince: number;
   /** The API object has been removed by us, or was never there. */
   readonly finalized: boolean;

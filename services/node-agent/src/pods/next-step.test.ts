@@ -59,6 +59,7 @@ function facts(change: Partial<PodFacts> & { containers?: ContainerFact[]; sandb
     failures: {},
     probes: {},
     killing: {},
+    drain: undefined,
     endingSince: 0,
     finalized: false,
     ended: undefined,
@@ -187,6 +188,8 @@ describe("nextStep", () => {
       facts({ containers: [container({ attempt: 2 }), exited({ attempt: 1 }), exited({ attempt: 0 })] }),
       "removeContainer c-0",
     ],
+    ["deleted, in rotation", facts({ pod: pod({}, deleted), containers: [container()], drain: "due" }), "drain"],
+    ["deleted, being drained", facts({ pod: pod({}, deleted), containers: [container()], drain: "waiting" }), "wait"],
     [
       "deleted: told to end",
       facts({ pod: pod({}, deleted), containers: [container()], endingSince: NOW }),

@@ -26,6 +26,8 @@ export type Step =
       readonly graceSeconds: number;
       readonly why: string;
     }
+  /** Wait, beside other steps, until no proxy sends new connections to the pod. */
+  | { readonly type: "drain" }
   | { readonly type: "removeContainer"; readonly id: string }
   | { readonly type: "stopSandbox"; readonly id: string }
   | { readonly type: "removeSandbox"; readonly id: string }
@@ -46,6 +48,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 export function nextStep(facts: PodFacts, now: number): Step {
   const { pod, runtime } = facts;
   if (facts.gone || pod === undefined) return teardown(facts, ORPHAN_GRACE_SECONDS, now);
+  if (facts.drain === "due") return { type: "drain" };
+  if (facts.drain === "waiting") return { type: "wait", until: NEVER };
   if (pod.metadata.deletionTimestamp !== undefined) return teardown(facts, graceOf(pod), now);
   if (facts.ended !== undefined) return release(facts, now);
   if (!facts.prepared) return retry(facts, "", now) ?? { type: "prepare" };

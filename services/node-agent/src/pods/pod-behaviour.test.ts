@@ -176,10 +176,13 @@ describe("podBehaviour", () => {
     expect(actor.status?.containerStatuses?.[0]?.state?.waiting?.message).toBe("no network");
   });
 
-  it("ends a deleted pod: kill, stop, remove the object, remove the rest, forget", () => {
+  it("ends a deleted pod: drain, kill, stop, remove the object, remove the rest, forget", () => {
     const actor = started();
     const metadata = { ...pod.metadata, deletionTimestamp: "t", deletionGracePeriodSeconds: 1 };
     actor.send({ type: "desired", pod: { ...pod, metadata } });
+    expect(actor.steps).toEqual(["drain"]);
+    expect(actor.state.status?.conditions?.find((c) => c.type === "Ready")?.status).toBe("True");
+    actor.send({ type: "drained" });
     expect(actor.steps).toEqual(["kill"]);
     expect(actor.status?.conditions?.find((c) => c.type === "Ready")?.status).toBe("False");
     actor.send({ type: "container", container: { ...running, state: "exited", finishedAt: actor.now } });
@@ -188,6 +191,27 @@ describe("podBehaviour", () => {
     actor.send({ type: "gone" });
     expect(actor.done().steps).toEqual(["removeSandbox"]);
     expect(actor.done().steps).toEqual(["forget"]);
+  });
+
+  it("begins the grace period when the pod is drained, and drains no forced end and nothing that does not run", () => {
+    const metadata = { ...pod.metadata, deletionTimestamp: "t", deletionGracePeriodSeconds: 5 };
+    const actor = started().send({ type: "desired", pod: { ...pod, metadata } });
+    actor.now += 1500;
+    actor.send({ type: "drained" });
+    expect(actor.effects).toContainEqual(
+      expect.objectContaining({ step: expect.objectContaining({ type: "kill", graceSeconds: 5 }) }),
+    );
+    const hurried = started().send({ type: "desired", pod: { ...pod, metadata } });
+    const now = { ...metadata, deletionGracePeriodSeconds: 0 };
+    expect(hurried.send({ type: "desired", pod: { ...pod, metadata: now } }).steps).toEqual(["kill"]);
+    expect(hurried.send({ type: "drained" }).steps).toEqual([]);
+    expect(
+      started()
+        .send({ type: "desired", pod: { ...pod, metadata } })
+        .send({ type: "gone" }).steps,
+    ).toEqual(["kill"]);
+    const waiting = new Driven().send({ type: "boot", pod, runtime: empty }).done().done({ sandbox });
+    expect(waiting.send({ type: "desired", pod: { ...pod, metadata } }).steps).toEqual(["stopSandbox"]);
   });
 
   it("ends an orphan without asking the API to remove what it does not have", () => {

@@ -5,7 +5,7 @@ import { podStatus } from "../status/pod-status.ts";
 import type { ContainerFact, ImageFact, PodFacts, ProbeFact, RuntimePod, SandboxFact } from "./facts.ts";
 import { emptyRuntimePod } from "./facts.ts";
 import type { Step } from "./next-step.ts";
-import { nextStep } from "./next-step.ts";
+import { graceOf, nextStep } from "./next-step.ts";
 
 /** What a pod's actor is told. `at` is the wall clock in milliseconds when it was sent. */
 export type PodMessage = { readonly at: number } &
@@ -24,6 +24,8 @@ export type PodMessage = { readonly at: number } &
     | { readonly type: "sandboxDied"; readonly id: string }
     | { readonly type: "done"; readonly step: Step; readonly result: StepResult }
     | { readonly type: "failed"; readonly step: Step; readonly reason: string; readonly message: string }
+    /** No proxy sends new connections to the pod any more, or that has been waited for long enough. */
+    | { readonly type: "drained" }
     | { readonly type: "image"; readonly image: string; readonly fact: ImageFact }
     | { readonly type: "probe"; readonly containerId: string; readonly fact: ProbeFact }
     | { readonly type: "tick" }
@@ -86,6 +88,7 @@ export function podBehaviour(seed: {
     failures: {},
     probes: {},
     killing: {},
+    drain: undefined,
     endingSince: 0,
     finalized: false,
     ended: undefined,
@@ -132,6 +135,8 @@ function apply(state: PodState, message: PodMessage): PodState {
       return set({ images: { ...facts.images, [message.image]: message.fact } });
     case "probe":
       return set({ probes: { ...facts.probes, [message.containerId]: message.fact } });
+    case "drained":
+      return drained(state, message.at);
     case "tick":
       return { ...state, wakeAt: 0 };
     case "done":
@@ -148,9 +153,23 @@ function gone(state: PodState, at: number): PodState {
 
 function desired(state: PodState, pod: Pod, at: number): PodState {
   const { facts } = state;
+  const ended = facts.ended ?? endedOf(pod);
   const ending = pod.metadata.deletionTimestamp !== undefined;
-  const endingSince = facts.endingSince || (ending ? at : 0);
-  return { ...state, facts: { ...facts, pod, ended: facts.ended ?? endedOf(pod), endingSince } };
+  if (!ending || facts.endingSince !== 0) return { ...state, facts: { ...facts, pod, ended } };
+  const drain = mayDrain(state, pod) ? (facts.drain ?? "due") : "over";
+  return { ...state, facts: { ...facts, pod, ended, drain, endingSince: drain === "over" ? at : 0 } };
+}
+
+/** Forced ends take no time, and where nothing runs there is nothing to take out of rotation. */
+function mayDrain({ facts, synced }: PodState, pod: Pod): boolean {
+  if (facts.gone || facts.ended !== undefined || graceOf(pod) === 0) return false;
+  return !synced || facts.runtime.containers.some((container) => container.state === "running");
+}
+
+function drained(state: PodState, at: number): PodState {
+  const { facts } = state;
+  if (facts.drain !== "waiting") return state;
+  return { ...state, facts: { ...facts, drain: "over", endingSince: facts.endingSince || at } };
 }
 
 /** An API status that says the pod has ended binds us too, whatever the runtime has forgotten since. */
@@ -216,6 +235,7 @@ function finished(state: PodState, step: Step, result: StepResult, at: number): 
 
 function failed(state: PodState, step: Step, reason: string, message: string, at: number): PodState {
   const { facts } = state;
+  if (step.type === "drain") return drained(state, at);
   if (step.type === "kill") {
     const killing = { ...facts.killing };
     for (const container of step.containers) delete killing[container.id];
@@ -265,6 +285,8 @@ function advance(before: PodState, now: number, node: NodeIdentity, refresh: boo
     if (step.type === "pullImage") {
       const images = { ...facts.images, [step.image]: { state: "pulling" } as const };
       state = { ...state, facts: { ...facts, images } };
+    } else if (step.type === "drain") {
+      state = { ...state, facts: { ...facts, drain: "waiting" } };
     } else if (step.type === "kill") {
       const deadline = (facts.endingSince || now) + step.graceSeconds * 1000;
       const killing = { ...facts.killing };

@@ -51,6 +51,8 @@ export interface PodRunnerOptions {
   /** A container exists from now on: its events belong to this pod. */
   readonly onCreated: (uid: string, containerId: string, sandboxId: string) => void;
   readonly onForgotten: (uid: string) => void;
+  /** Takes an ending pod out of rotation; resolves when that is done or has taken long enough. */
+  readonly drain: (pod: Pod) => Promise<void>;
 }
 
 /** Where a container finds the file for its last words, unless it says otherwise. */
@@ -225,6 +227,10 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
       case "kill":
         await kill(facts, step, send);
         return {};
+      case "drain":
+        await options.drain(pod!);
+        send({ type: "drained", at: now() });
+        return undefined;
       case "removeContainer":
         await cri.removeContainer(step.id);
         return {};

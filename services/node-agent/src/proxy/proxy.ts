@@ -41,6 +41,8 @@ export function createProxy(options: {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onSync?: (seconds: number) => void;
+  /** The kernel's rules are what these slices say. */
+  readonly onApplied?: (slices: readonly EndpointSlice[]) => void;
 }): Proxy {
   const { clock, log, sources } = options;
   let applied = "";
@@ -62,7 +64,8 @@ export function createProxy(options: {
     busy = true;
     dirty = false;
     lastAt = clock.monotonic();
-    const next = portRules(sources.services(), sources.slices(), options.nodeName);
+    const slices = sources.slices();
+    const next = portRules(sources.services(), slices, options.nodeName);
     const text = renderTable(next, sources.network());
     try {
       const intact = !verify || (await tryTool("nft", ["list", "chain", "ip", TABLE, "services"]));
@@ -75,6 +78,7 @@ export function createProxy(options: {
         gap = Math.min(MAX_GAP_MS, Math.max(GAP_MS, took * GAP_FACTOR));
         options.onSync?.(took / 1000);
       }
+      options.onApplied?.(slices);
       schedule(dirty ? gap : REFRESH_MS);
     } catch (error) {
       log.error("the service rules could not be applied", { err: error });
