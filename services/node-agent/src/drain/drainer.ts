@@ -103,7 +103,8 @@ export function createDrainer(options: DrainerOptions): Drainer {
       }
       waiting.delete(uid);
       const ms = Math.round(now - drain.since);
-      if (verdict.why === "late") log.warn("pod ends undrained", { pod: one.name, ms, behind: verdict.behind });
+      if (verdict.why === "late")
+        log.warn("pod ends, and not every node has acknowledged", { pod: one.name, ms, behind: verdict.behind });
       else if (verdict.why === "acknowledged") log.info("pod out of rotation", { pod: one.name, ms });
       options.onDrained?.(ms / 1000, verdict.why);
       one.resolve();
