@@ -3,12 +3,12 @@
  * makes it, and looked at until it has done its work.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { applyText, ensureCluster, getJson, kubectl, tryKubectl } from "./cluster.ts";
+import { type Any, applyText, ensureCluster, getJson, kubectl, livePods, tryKubectl } from "./cluster.ts";
 import { expectThat, within } from "./process.ts";
 
 const NS = "kinds";
 
-describe("a Job", () => {
+describe("workloads beside Deployments:", () => {
   beforeAll(async () => {
     await ensureCluster();
     await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
@@ -19,7 +19,7 @@ describe("a Job", () => {
     expect(gone.code).toBe(0);
   });
 
-  it("made by kubectl runs to its end and is waited for", async () => {
+  it("a Job made by kubectl runs to its end and is waited for", async () => {
     await kubectl("create", "job", "once", "-n", NS, "--image=trireme.local/hello:1", "--", "busybox", "true");
     await kubectl("wait", "--for=condition=complete", "job/once", "-n", NS, "--timeout=20s");
     expect(await kubectl("get", "jobs", "-n", NS)).toMatch(
@@ -33,7 +33,7 @@ describe("a Job", () => {
     });
   });
 
-  it("fails beyond its backoff limit, runs indexes side by side, and goes after its time to live", async () => {
+  it("a Job fails beyond its backoff limit, runs indexes side by side, and goes after its time to live", async () => {
     const job = (name: string, spec: string, script: string): string => `
 apiVersion: batch/v1
 kind: Job
@@ -55,5 +55,32 @@ spec:
     await kubectl("wait", "--for=condition=complete", "job/many", "-n", NS, "--timeout=30s");
     expect((await getJson("job", "many", "-n", NS)).status).toMatchObject({ succeeded: 4, completedIndexes: "0-3" });
     await kubectl("wait", "--for=delete", "job/brief", "-n", NS, "--timeout=20s");
+  });
+
+  it("a DaemonSet runs one pod on each node and replaces them node by node", async () => {
+    await applyText(`
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: agent, namespace: ${NS} }
+spec:
+  selector: { matchLabels: { app: agent } }
+  template:
+    metadata: { labels: { app: agent } }
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{ name: c, image: "trireme.local/hello:1" }]
+`);
+    await kubectl("rollout", "status", "daemonset/agent", "-n", NS, "--timeout=20s");
+    const nodes = (await getJson("nodes")).items.map((node: Any) => node.metadata.name);
+    const places = async (): Promise<string[]> =>
+      (await livePods("app=agent", NS)).map((pod) => pod.spec.nodeName).toSorted();
+    expect(await places()).toEqual(nodes.toSorted());
+    const before = (await livePods("app=agent", NS)).map((pod) => pod.metadata.uid);
+    await kubectl("set", "env", "daemonset/agent", "-n", NS, "COLOUR=green");
+    await kubectl("rollout", "status", "daemonset/agent", "-n", NS, "--timeout=30s");
+    expect(await places()).toEqual(nodes.toSorted());
+    for (const pod of await livePods("app=agent", NS)) expect(before).not.toContain(pod.metadata.uid);
+    const count = nodes.length;
+    expect(await kubectl("get", "ds", "-n", NS)).toMatch(new RegExp(`\nagent( +${count}){5} +<none>`));
   });
 });

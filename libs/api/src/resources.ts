@@ -1,5 +1,6 @@
 import { type Message } from "./schema/notation.ts";
 import { Deployment, ReplicaSet } from "./schema/apps.ts";
+import { DaemonSet } from "./schema/apps-sets.ts";
 import { Job } from "./schema/batch.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
@@ -130,6 +131,12 @@ export const REPLICASETS = define<ReplicaSet>(ReplicaSet, "replicasets", {
   status: true,
   subresources: [scale],
 });
+/** `daemonsets`. */
+export const DAEMONSETS = define<DaemonSet>(DaemonSet, "daemonsets", {
+  shortNames: ["ds"],
+  categories: ["all"],
+  status: true,
+});
 /** `jobs`. */
 export const JOBS = define<Job>(Job, "jobs", { categories: ["all"], status: true });
 /** `endpointslices`. */
@@ -149,6 +156,7 @@ export const RESOURCES: readonly Resource[] = [
   EVENTS,
   DEPLOYMENTS,
   REPLICASETS,
+  DAEMONSETS,
   JOBS,
   ENDPOINTSLICES,
   LEASES,

@@ -7,6 +7,7 @@
  */
 export { ClusterState } from "./cluster-state.ts";
 export { FILTERS, type Filter } from "./filters.ts";
+export { matchesNodeSelector } from "./node-affinity.ts";
 export { type PodContext, podContext } from "./pod-context.ts";
 export { type ResourceAmounts, podRequests } from "./resources.ts";
 export { type NodeScore, type Placement, type ScheduleResult, type Unschedulable, schedule } from "./schedule.ts";

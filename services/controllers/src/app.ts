@@ -1,5 +1,7 @@
 import {
+  DAEMONSETS,
   DEPLOYMENTS,
+  type DaemonSet,
   type Deployment,
   ENDPOINTSLICES,
   EVENTS,
@@ -38,6 +40,7 @@ import {
 import type { Logger, Registry } from "@trireme/telemetry";
 import { createClusterDnsController } from "./clusterdns/controller.ts";
 import { type Caches, type ReconcilerSpec, addIndexes } from "./context.ts";
+import { createDaemonSetController } from "./daemonset/controller.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
 import { createGarbageCollector } from "./garbage/controller.ts";
@@ -102,6 +105,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(context),
     createReplicaSetController(context),
+    createDaemonSetController(context, factory.informer<DaemonSet>(DAEMONSETS)),
     createJobController(context, factory.informer<Job>(JOBS)),
     createEndpointSliceController(context),
     nodes,

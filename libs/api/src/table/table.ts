@@ -13,7 +13,7 @@ import {
 } from "./core.ts";
 import { endpointSlicePrinter, servicePrinter } from "./network.ts";
 import { podPrinter } from "./pod.ts";
-import { deploymentPrinter, replicaSetPrinter } from "./workloads.ts";
+import { daemonSetPrinter, deploymentPrinter, replicaSetPrinter } from "./workloads.ts";
 
 /** The answer to `Accept: application/json;as=Table`. The caller adds resourceVersion and continue to `metadata`. */
 export interface Table {
@@ -41,6 +41,7 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "/Event": eventPrinter,
   "apps/Deployment": deploymentPrinter,
   "apps/ReplicaSet": replicaSetPrinter,
+  "apps/DaemonSet": daemonSetPrinter,
   "batch/Job": jobPrinter,
   "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
   "coordination.k8s.io/Lease": leasePrinter,

@@ -1,6 +1,6 @@
-import type { Deployment, LabelSelector, PodTemplateSpec, ReplicaSet } from "../kinds.ts";
+import type { DaemonSet, Deployment, LabelSelector, PodTemplateSpec, ReplicaSet } from "../kinds.ts";
 import { formatLabelSelector } from "../selectors.ts";
-import { AGE, type ColumnOf, NAME, count, orNone, printer, text, wide } from "./column.ts";
+import { AGE, type ColumnOf, NAME, count, formatLabels, orNone, printer, text, wide } from "./column.ts";
 
 interface Workload {
   spec: { selector?: LabelSelector; template: PodTemplateSpec };
@@ -41,6 +41,21 @@ export const replicaSetPrinter = printer<ReplicaSet>([
   count("Desired", "Pods wanted.", ({ spec }: ReplicaSet) => spec.replicas ?? 1),
   count("Current", "Pods that exist.", ({ status }: ReplicaSet) => status?.replicas ?? 0),
   count("Ready", "Pods that are ready.", ({ status }: ReplicaSet) => status?.readyReplicas ?? 0),
+  AGE,
+  ...TEMPLATE,
+]);
+
+/** Prints DaemonSets. */
+export const daemonSetPrinter = printer<DaemonSet>([
+  NAME,
+  count("Desired", "Nodes that should run a Pod.", ({ status }: DaemonSet) => status?.desiredNumberScheduled ?? 0),
+  count("Current", "Nodes of these that have one.", ({ status }: DaemonSet) => status?.currentNumberScheduled ?? 0),
+  count("Ready", "Nodes whose Pod is ready.", ({ status }: DaemonSet) => status?.numberReady ?? 0),
+  count("Up-to-date", "Nodes with a Pod of the newest template.", ({ status }: DaemonSet) => {
+    return status?.updatedNumberScheduled ?? 0;
+  }),
+  count("Available", "Nodes whose Pod is available.", ({ status }: DaemonSet) => status?.numberAvailable ?? 0),
+  text("Node Selector", "Labels of the nodes.", ({ spec }: DaemonSet) => formatLabels(spec.template.spec.nodeSelector)),
   AGE,
   ...TEMPLATE,
 ]);

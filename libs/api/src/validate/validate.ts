@@ -16,6 +16,7 @@ import { type FieldError, Problems } from "./field-error.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
 import { validateEndpointSlice, validateService, validateServiceUpdate } from "./service.ts";
+import { validateDaemonSet } from "./sets.ts";
 import { checkStructure } from "./structure.ts";
 import { validateDeployment, validateReplicaSet, validateWorkloadUpdate } from "./workloads.ts";
 
@@ -44,6 +45,7 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["/Event", rules(validateEvent)],
   ["apps/Deployment", rules(validateDeployment, validateWorkloadUpdate)],
   ["apps/ReplicaSet", rules(validateReplicaSet, validateWorkloadUpdate)],
+  ["apps/DaemonSet", rules(validateDaemonSet, validateWorkloadUpdate)],
   ["batch/Job", rules(validateJob, validateJobUpdate)],
   ["discovery.k8s.io/EndpointSlice", rules(validateEndpointSlice)],
   ["coordination.k8s.io/Lease", rules(validateLease)],

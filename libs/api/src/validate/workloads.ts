@@ -1,4 +1,4 @@
-import type { Deployment, DeploymentSpec, LabelSelector, PodTemplateSpec, ReplicaSet } from "../kinds.ts";
+import type { DaemonSet, Deployment, DeploymentSpec, LabelSelector, PodTemplateSpec, ReplicaSet } from "../kinds.ts";
 import { labelSelectorMatches } from "../selectors.ts";
 import type { Problems } from "./field-error.ts";
 import { immutable, validateSelector } from "./metadata.ts";
@@ -29,8 +29,8 @@ export function validateReplicaSet({ spec }: ReplicaSet, problems: Problems): vo
 
 /** A selector that changes would leave its Pods behind, owned by nobody. */
 export function validateWorkloadUpdate(
-  { spec }: Deployment | ReplicaSet,
-  { spec: old }: Deployment | ReplicaSet,
+  { spec }: Deployment | ReplicaSet | DaemonSet,
+  { spec: old }: Deployment | ReplicaSet | DaemonSet,
   problems: Problems,
 ): void {
   immutable("spec.selector", spec?.selector, old?.selector, problems);
@@ -64,16 +64,7 @@ function validateStrategy({ strategy }: DeploymentSpec, problems: Problems): voi
     problems.forbidden("spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
     return;
   }
-  for (const key of ["maxUnavailable", "maxSurge"] as const) {
-    const value = rolling?.[key];
-    const at = `spec.strategy.rollingUpdate.${key}`;
-    if (typeof value === "number") notNegative(value, at, problems);
-    else if (value !== undefined && !/^\d+%$/.test(value)) {
-      problems.invalid(at, value, "a valid percent string must be a numeric string followed by an ending '%'");
-    } else if (key === "maxUnavailable" && value !== undefined && Number(value.slice(0, -1)) > 100) {
-      problems.invalid(at, value, "must not be greater than 100%");
-    }
-  }
+  validateSteps(rolling, "spec.strategy.rollingUpdate", problems);
   if (rolling !== undefined && isZero(rolling.maxUnavailable) && isZero(rolling.maxSurge)) {
     problems.invalid(
       "spec.strategy.rollingUpdate.maxUnavailable",
@@ -83,7 +74,26 @@ function validateStrategy({ strategy }: DeploymentSpec, problems: Problems): voi
   }
 }
 
-function isZero(value: number | string | undefined): boolean {
+/** Checks the sizes of the steps of a rolling update: numbers or percentages. */
+export function validateSteps(
+  rolling: { maxUnavailable?: number | string; maxSurge?: number | string } | undefined,
+  path: string,
+  problems: Problems,
+): void {
+  for (const key of ["maxUnavailable", "maxSurge"] as const) {
+    const value = rolling?.[key];
+    const at = `${path}.${key}`;
+    if (typeof value === "number") notNegative(value, at, problems);
+    else if (value !== undefined && !/^\d+%$/.test(value)) {
+      problems.invalid(at, value, "a valid percent string must be a numeric string followed by an ending '%'");
+    } else if (key === "maxUnavailable" && value !== undefined && Number(value.slice(0, -1)) > 100) {
+      problems.invalid(at, value, "must not be greater than 100%");
+    }
+  }
+}
+
+/** Whether a step has no size. */
+export function isZero(value: number | string | undefined): boolean {
   return value === 0 || value === "0%";
 }
 

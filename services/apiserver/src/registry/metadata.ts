@@ -22,7 +22,14 @@ export function generateName(prefix: string): string {
   return prefix.slice(0, MAX_GENERATED_PREFIX) + suffix;
 }
 
-const COUNTING: ReadonlySet<string> = new Set(["pods", "deployments", "replicasets", "jobs", "endpointslices"]);
+const COUNTING: ReadonlySet<string> = new Set([
+  "pods",
+  "deployments",
+  "replicasets",
+  "daemonsets",
+  "jobs",
+  "endpointslices",
+]);
 
 /** Whether writers of this kind change a spec that controllers then observe: those objects count generations. */
 function countsGenerations(resource: Resource): boolean {
