@@ -10,9 +10,6 @@ CLONE=$(cd "$HERE/../.." && pwd)
 CLUSTER=fresh
 WORK=$(mktemp -d /tmp/trireme-fresh.XXXXXX)
 ROOT=$WORK/root
-CACHE=$CLONE/.tools/fresh
-CODENAME=$(. /etc/os-release && echo "$VERSION_CODENAME")
-ARCH=$(dpkg --print-architecture)
 
 say() { printf '# %s\n' "$*"; }
 
@@ -27,26 +24,12 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# The mirror that this machine itself installs from.
-mirror() {
-  cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null |
-    grep -v '^#' | grep -oE 'https?://[^ ]+' | head -n 1
-}
-
 # The bare system is kept as debootstrap made it; what `tri` installs never is.
-archive=$CACHE/$CODENAME-$ARCH.tar
-if [ ! -e "$archive" ]; then
-  started=$SECONDS
-  mkdir -p "$CACHE"
-  debootstrap --variant=minbase "$CODENAME" "$ROOT" "$(mirror)" >"$WORK/debootstrap.log" 2>&1 ||
-    { tail -n 20 "$WORK/debootstrap.log"; echo "not ok a bare Debian $CODENAME can be made"; exit 1; }
-  tar -C "$ROOT" -cf "$archive.new" .
-  mv "$archive.new" "$archive"
-  say "debootstrap took $((SECONDS - started)) s"
-else
-  mkdir -p "$ROOT"
-  tar -C "$ROOT" -xpf "$archive"
-fi
+started=$SECONDS
+archive=$("$HERE/bare-root.sh") || { echo "not ok a bare Debian root can be made"; exit 1; }
+mkdir -p "$ROOT"
+tar -C "$ROOT" -xpf "$archive"
+say "a bare Debian root after $((SECONDS - started)) s"
 
 # How this machine reaches the world is its own business: its mirror, its resolver, its npm registry.
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources /etc/resolv.conf /etc/hosts; do

@@ -75,6 +75,13 @@ async function runFresh(root: string): Promise<Tally> {
   return tallyLines("fresh", output, code, secondsSince(start));
 }
 
+/** Begins what `fresh` needs from the network, so that it is there when its turn comes; a failure shows then. */
+export function prepareFresh(root: string): void {
+  const child = spawn("nice", ["bash", "test/fresh/bare-root.sh"], { cwd: root, stdio: "ignore" });
+  child.on("error", () => undefined);
+  child.unref();
+}
+
 /** Runs a command, shows its output as it comes and answers it. */
 function runShown(command: readonly string[], cwd: string): Promise<{ code: number; output: string }> {
   const [program = "", ...argv] = command;
