@@ -3,7 +3,17 @@
  * makes it, and looked at until it has done its work.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Any, applyText, ensureCluster, getJson, kubectl, livePods, tryKubectl } from "./cluster.ts";
+import {
+  type Any,
+  applyText,
+  cachedStatus,
+  ensureCluster,
+  getJson,
+  inHost,
+  kubectl,
+  livePods,
+  tryKubectl,
+} from "./cluster.ts";
 import { expectThat, within } from "./process.ts";
 
 const NS = "kinds";
@@ -82,5 +92,49 @@ spec:
     for (const pod of await livePods("app=agent", NS)) expect(before).not.toContain(pod.metadata.uid);
     const count = nodes.length;
     expect(await kubectl("get", "ds", "-n", NS)).toMatch(new RegExp(`\nagent( +${count}){5} +<none>`));
+  });
+
+  it("a StatefulSet keeps names: in order, in DNS, and when a pod comes back", async () => {
+    await applyText(`
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: ${NS} }
+spec: { clusterIP: None, selector: { app: db }, ports: [{ port: 8080 }] }
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: db, namespace: ${NS} }
+spec:
+  replicas: 2
+  serviceName: db
+  selector: { matchLabels: { app: db } }
+  template:
+    metadata: { labels: { app: db } }
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{ name: c, image: "trireme.local/hello:1" }]
+`);
+    await kubectl("rollout", "status", "statefulset/db", "-n", NS, "--timeout=20s");
+    const names = async (): Promise<string[]> =>
+      (await livePods("app=db", NS)).map((pod) => pod.metadata.name).toSorted();
+    expect(await names()).toEqual(["db-0", "db-1"]);
+    const [node] = (await cachedStatus()).nodes;
+    await within(5_000, "each pod has its name in DNS", async () => {
+      const { status, spec } = await getJson("pod", "db-1", "-n", NS);
+      const name = `${spec.hostname}.${spec.subdomain}.${NS}.svc.cluster.local`;
+      const { stdout } = await inHost(node!.netns, "busybox", ["nslookup", name, node!.address]);
+      expectThat(stdout.includes(status.podIP), stdout);
+    });
+    const { uid } = (await getJson("pod", "db-0", "-n", NS)).metadata;
+    await kubectl("delete", "pod", "db-0", "-n", NS);
+    await kubectl("set", "env", "statefulset/db", "-n", NS, "COLOUR=green");
+    await kubectl("rollout", "status", "statefulset/db", "-n", NS, "--timeout=20s");
+    expect(await names()).toEqual(["db-0", "db-1"]);
+    expect((await getJson("pod", "db-0", "-n", NS)).metadata.uid).not.toBe(uid);
+    await kubectl("scale", "statefulset/db", "-n", NS, "--replicas=1");
+    await within(10_000, "the last pod goes", async () => {
+      expectThat((await names()).join() === "db-0", "still two");
+    });
+    expect(await kubectl("get", "sts", "-n", NS)).toMatch(/NAME +READY +AGE\ndb +1\/1/);
   });
 });

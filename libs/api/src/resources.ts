@@ -1,6 +1,6 @@
 import { type Message } from "./schema/notation.ts";
 import { Deployment, ReplicaSet } from "./schema/apps.ts";
-import { DaemonSet } from "./schema/apps-sets.ts";
+import { ControllerRevision, DaemonSet, StatefulSet } from "./schema/apps-sets.ts";
 import { Job } from "./schema/batch.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
@@ -137,6 +137,15 @@ export const DAEMONSETS = define<DaemonSet>(DaemonSet, "daemonsets", {
   categories: ["all"],
   status: true,
 });
+/** `statefulsets`. */
+export const STATEFULSETS = define<StatefulSet>(StatefulSet, "statefulsets", {
+  shortNames: ["sts"],
+  categories: ["all"],
+  status: true,
+  subresources: [scale],
+});
+/** `controllerrevisions`: the templates that a set has had. */
+export const CONTROLLERREVISIONS = define<ControllerRevision>(ControllerRevision, "controllerrevisions", {});
 /** `jobs`. */
 export const JOBS = define<Job>(Job, "jobs", { categories: ["all"], status: true });
 /** `endpointslices`. */
@@ -157,6 +166,8 @@ export const RESOURCES: readonly Resource[] = [
   DEPLOYMENTS,
   REPLICASETS,
   DAEMONSETS,
+  STATEFULSETS,
+  CONTROLLERREVISIONS,
   JOBS,
   ENDPOINTSLICES,
   LEASES,

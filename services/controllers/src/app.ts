@@ -1,4 +1,6 @@
 import {
+  CONTROLLERREVISIONS,
+  type ControllerRevision,
   DAEMONSETS,
   DEPLOYMENTS,
   type DaemonSet,
@@ -21,7 +23,9 @@ import {
   RESOURCES,
   type ReplicaSet,
   SERVICES,
+  STATEFULSETS,
   type Service,
+  type StatefulSet,
 } from "@trireme/api";
 import { ActorSystem } from "@trireme/actor";
 import { type Clock, type Prng, hasCode } from "@trireme/base";
@@ -48,6 +52,7 @@ import { createJobController } from "./job/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeController } from "./node/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
+import { createStatefulSetController } from "./statefulset/controller.ts";
 
 /** What the controllers are made of. */
 export interface ControllersOptions {
@@ -106,6 +111,11 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     createDeploymentController(context),
     createReplicaSetController(context),
     createDaemonSetController(context, factory.informer<DaemonSet>(DAEMONSETS)),
+    createStatefulSetController(
+      context,
+      factory.informer<StatefulSet>(STATEFULSETS),
+      factory.informer<ControllerRevision>(CONTROLLERREVISIONS),
+    ),
     createJobController(context, factory.informer<Job>(JOBS)),
     createEndpointSliceController(context),
     nodes,

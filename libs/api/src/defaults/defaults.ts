@@ -4,7 +4,7 @@ import { defaultJob } from "./batch.ts";
 import type { KubeObject, Resource } from "../resources.ts";
 import { defaultPod, defaultPodSpec } from "./pod.ts";
 import { defaultService } from "./service.ts";
-import { defaultDaemonSet } from "./sets.ts";
+import { defaultDaemonSet, defaultStatefulSet } from "./sets.ts";
 
 /**
  * Fills in what a manifest leaves out, in place, with Kubernetes' defaults; returns the same object. Doing it twice
@@ -28,6 +28,7 @@ const SETTERS: ReadonlyMap<string, Setter> = new Map([
   ["apps/Deployment", setter(defaultDeployment)],
   ["apps/ReplicaSet", setter(defaultReplicaSet)],
   ["apps/DaemonSet", setter(defaultDaemonSet)],
+  ["apps/StatefulSet", setter(defaultStatefulSet)],
   ["batch/Job", setter(defaultJob)],
   ["discovery.k8s.io/EndpointSlice", setter(defaultEndpointSlice)],
 ]);

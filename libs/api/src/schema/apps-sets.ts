@@ -1,4 +1,4 @@
-/** StatefulSets, DaemonSets and their revisions (which are not served yet). Each name is a schema and the type of its values. */
+/** StatefulSets, DaemonSets and their revisions. Each name is a schema and the type of its values. */
 import { type Infer, anything, int32, int64, intOrString, list, packageOf, ref, str, time } from "./notation.ts";
 import { PodTemplateSpec } from "./core-pod.ts";
 import { PersistentVolumeClaim } from "./core-storage.ts";

@@ -13,7 +13,13 @@ import {
 } from "./core.ts";
 import { endpointSlicePrinter, servicePrinter } from "./network.ts";
 import { podPrinter } from "./pod.ts";
-import { daemonSetPrinter, deploymentPrinter, replicaSetPrinter } from "./workloads.ts";
+import {
+  daemonSetPrinter,
+  deploymentPrinter,
+  replicaSetPrinter,
+  statefulSetPrinter,
+  controllerRevisionPrinter,
+} from "./workloads.ts";
 
 /** The answer to `Accept: application/json;as=Table`. The caller adds resourceVersion and continue to `metadata`. */
 export interface Table {
@@ -42,6 +48,8 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "apps/Deployment": deploymentPrinter,
   "apps/ReplicaSet": replicaSetPrinter,
   "apps/DaemonSet": daemonSetPrinter,
+  "apps/StatefulSet": statefulSetPrinter,
+  "apps/ControllerRevision": controllerRevisionPrinter,
   "batch/Job": jobPrinter,
   "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
   "coordination.k8s.io/Lease": leasePrinter,

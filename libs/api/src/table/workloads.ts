@@ -1,4 +1,12 @@
-import type { DaemonSet, Deployment, LabelSelector, PodTemplateSpec, ReplicaSet } from "../kinds.ts";
+import type {
+  ControllerRevision,
+  DaemonSet,
+  Deployment,
+  LabelSelector,
+  PodTemplateSpec,
+  ReplicaSet,
+  StatefulSet,
+} from "../kinds.ts";
 import { formatLabelSelector } from "../selectors.ts";
 import { AGE, type ColumnOf, NAME, count, formatLabels, orNone, printer, text, wide } from "./column.ts";
 
@@ -58,4 +66,27 @@ export const daemonSetPrinter = printer<DaemonSet>([
   text("Node Selector", "Labels of the nodes.", ({ spec }: DaemonSet) => formatLabels(spec.template.spec.nodeSelector)),
   AGE,
   ...TEMPLATE,
+]);
+
+/** Prints StatefulSets. */
+export const statefulSetPrinter = printer<StatefulSet>([
+  NAME,
+  text("Ready", "Pods that are ready, of those wanted.", ({ spec, status }: StatefulSet) => {
+    return `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`;
+  }),
+  AGE,
+  ...TEMPLATE.slice(0, 2),
+]);
+
+/** Prints the revisions of sets. */
+export const controllerRevisionPrinter = printer<ControllerRevision>([
+  NAME,
+  text("Controller", "Whose revision it is.", ({ metadata }: ControllerRevision) => {
+    const owner = metadata.ownerReferences?.find((one) => one.controller === true);
+    return owner === undefined
+      ? "<none>"
+      : `${owner.kind.toLowerCase()}.${owner.apiVersion.split("/")[0]}/${owner.name}`;
+  }),
+  count("Revision", "Its place in the order of revisions.", ({ revision }: ControllerRevision) => revision),
+  AGE,
 ]);

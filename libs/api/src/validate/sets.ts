@@ -1,5 +1,6 @@
-import type { DaemonSet } from "../kinds.ts";
-import type { Problems } from "./field-error.ts";
+import type { ControllerRevision, DaemonSet, StatefulSet } from "../kinds.ts";
+import { Problems } from "./field-error.ts";
+import { immutable } from "./metadata.ts";
 import { isZero, notNegative, validateSelectorAndTemplate, validateSteps } from "./workloads.ts";
 
 /** Checks a DaemonSet. */
@@ -17,4 +18,53 @@ export function validateDaemonSet({ spec }: DaemonSet, problems: Problems): void
   } else if (isZero(rolling.maxUnavailable)) {
     problems.invalid(`${at}.maxUnavailable`, rolling.maxUnavailable, "cannot be 0 when maxSurge is 0");
   }
+}
+
+/** Checks a StatefulSet. */
+export function validateStatefulSet({ spec }: StatefulSet, problems: Problems): void {
+  if (spec === undefined) return;
+  validateSelectorAndTemplate(spec.selector, spec.template, problems);
+  for (const key of ["replicas", "minReadySeconds", "revisionHistoryLimit"] as const) {
+    notNegative(spec[key], `spec.${key}`, problems);
+  }
+  notNegative(spec.ordinals?.start, "spec.ordinals.start", problems);
+  const rolling = spec.updateStrategy?.rollingUpdate;
+  notNegative(rolling?.partition, "spec.updateStrategy.rollingUpdate.partition", problems);
+  if (rolling?.maxUnavailable !== undefined && rolling.maxUnavailable !== 1) {
+    problems.forbidden("spec.updateStrategy.rollingUpdate.maxUnavailable", "only 1 is supported by this cluster yet");
+  }
+  if ((spec.volumeClaimTemplates ?? []).length > 0) {
+    problems.forbidden("spec.volumeClaimTemplates", "claims of volumes are not supported by this cluster yet");
+  }
+}
+
+const CHANGEABLE: ReadonlySet<string> = new Set([
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+]);
+
+/** A StatefulSet keeps what its Pods' identity hangs on. */
+export function validateStatefulSetUpdate({ spec }: StatefulSet, { spec: old }: StatefulSet, problems: Problems): void {
+  const keep = (of: object | undefined): object =>
+    Object.fromEntries(Object.entries(of ?? {}).filter(([key]) => !CHANGEABLE.has(key)));
+  const kept = new Problems();
+  immutable("spec", keep(spec), keep(old), kept);
+  if (kept.list.length === 0) return;
+  const fields = [...CHANGEABLE].map((field) => `'${field}'`);
+  const words = `${fields.slice(0, -1).join(", ")} and ${fields.at(-1)}`;
+  problems.forbidden("spec", `updates to statefulset spec for fields other than ${words} are forbidden`);
+}
+
+/** What a revision remembers never changes. */
+export function validateControllerRevisionUpdate(
+  { data }: ControllerRevision,
+  { data: old }: ControllerRevision,
+  problems: Problems,
+): void {
+  immutable("data", data, old, problems);
 }

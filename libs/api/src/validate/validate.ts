@@ -16,7 +16,12 @@ import { type FieldError, Problems } from "./field-error.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
 import { validateEndpointSlice, validateService, validateServiceUpdate } from "./service.ts";
-import { validateDaemonSet } from "./sets.ts";
+import {
+  validateControllerRevisionUpdate,
+  validateDaemonSet,
+  validateStatefulSet,
+  validateStatefulSetUpdate,
+} from "./sets.ts";
 import { checkStructure } from "./structure.ts";
 import { validateDeployment, validateReplicaSet, validateWorkloadUpdate } from "./workloads.ts";
 
@@ -46,6 +51,8 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["apps/Deployment", rules(validateDeployment, validateWorkloadUpdate)],
   ["apps/ReplicaSet", rules(validateReplicaSet, validateWorkloadUpdate)],
   ["apps/DaemonSet", rules(validateDaemonSet, validateWorkloadUpdate)],
+  ["apps/StatefulSet", rules(validateStatefulSet, validateStatefulSetUpdate)],
+  ["apps/ControllerRevision", rules(() => {}, validateControllerRevisionUpdate)],
   ["batch/Job", rules(validateJob, validateJobUpdate)],
   ["discovery.k8s.io/EndpointSlice", rules(validateEndpointSlice)],
   ["coordination.k8s.io/Lease", rules(validateLease)],

@@ -27,6 +27,7 @@ const COUNTING: ReadonlySet<string> = new Set([
   "deployments",
   "replicasets",
   "daemonsets",
+  "statefulsets",
   "jobs",
   "endpointslices",
 ]);

@@ -1,4 +1,5 @@
 import {
+  ControllerRevision,
   DaemonSet,
   DaemonSetSpec,
   DaemonSetStatus,
@@ -50,6 +51,10 @@ export const SET_TEXTS: readonly Text[] = [
   }),
   text(RollingUpdateStatefulSetStrategy, "How a rolling update goes.", {
     partition: "Pods with a lower number keep the old template.",
+  }),
+  text(ControllerRevision, "A template that a set has, or had.", {
+    data: "What of the set the revision remembers.",
+    revision: "Its place in the order of revisions.",
   }),
   text(StatefulSetStatus, "What a StatefulSet has reached.", {
     replicas: "Pods that exist.",

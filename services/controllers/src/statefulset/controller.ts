@@ -1,0 +1,109 @@
+import {
+  CONTROLLERREVISIONS,
+  type ControllerRevision,
+  type Pod,
+  type PodTemplateSpec,
+  STATEFULSETS,
+  type StatefulSet,
+  splitKey,
+} from "@trireme/api";
+import { errorFrom } from "@trireme/base";
+import type { Informer } from "@trireme/controller";
+import { type ControllerContext, type Outcome, type ReconcilerSpec, claimable } from "../context.ts";
+import { controllerReference, isLost } from "../ownership.ts";
+import { inParallel } from "../parallel.ts";
+import { UNSETTLED_REQUEUE_MS, createPodControl } from "../pod-control.ts";
+import { REVISION_LABEL, type StatefulSetDecision, decideStatefulSet } from "./decide.ts";
+import { keepRevisions, revisionName, templateOf } from "./revisions.ts";
+
+/** Runs the pods of each StatefulSet under names that stay. */
+export function createStatefulSetController(
+  context: ControllerContext,
+  sets: Informer<StatefulSet>,
+  revisions: Informer<ControllerRevision>,
+): ReconcilerSpec {
+  const { client, caches, clock } = context;
+  const selectorOf = ({ spec }: StatefulSet) => spec.selector;
+  const control = createPodControl(context, { resource: STATEFULSETS, informer: sets, selectorOf });
+
+  async function reconcile(key: string): Promise<Outcome | void> {
+    const { namespace, name } = splitKey(key);
+    const set = sets.get(namespace, name);
+    if (set === undefined) {
+      control.forget(key);
+      return;
+    }
+    if (!control.isSettled(key)) return { requeueAfterMs: UNSETTLED_REQUEUE_MS };
+    const pods = claimable(caches.pods, set);
+    const updateRevision = revisionName(set);
+    const observed = { set, updateRevision, pods, isLost: (node: string) => isLost(caches.nodes.get("", node)) };
+    const decision = decideStatefulSet(observed, clock.now());
+    if (set.metadata.deletionTimestamp === undefined) {
+      const labels = pods.map((pod) => pod.metadata.labels?.[REVISION_LABEL]);
+      const used = [...labels, set.status?.currentRevision].filter((one) => one !== undefined);
+      await keepRevisions(client, set, revisions.list(namespace), new Set(used));
+    }
+    const failure = await act(key, set, decision);
+    await control.writeStatus(key, set, decision.status);
+    if (failure !== undefined) throw failure;
+    return decision.requeueAfterMs === undefined ? undefined : { requeueAfterMs: decision.requeueAfterMs };
+  }
+
+  async function act(key: string, set: StatefulSet, { actions }: StatefulSetDecision): Promise<Error | undefined> {
+    for (const action of actions) {
+      if (action.type === "adopt" || action.type === "release") await control[action.type](key, set, action.pod);
+    }
+    // Several at once only when the set asks for no order.
+    const [failure] = await inParallel(actions, async (action) => {
+      if (action.type === "delete") await control.delete(key, set, action.pod);
+      if (action.type === "create") await create(key, set, action.ordinal, action.revision);
+    });
+    return failure;
+  }
+
+  async function create(key: string, set: StatefulSet, ordinal: number, revision: string): Promise<void> {
+    try {
+      await control.create(key, set, podOf(set, await templateFor(set, revision), ordinal, revision));
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      // The last pod of this name is not gone yet, and the cache does not show that: the next look will.
+      if (error.code !== "AlreadyExists" && !control.failedToCreate(set, error)) return;
+      throw error;
+    }
+  }
+
+  async function templateFor(set: StatefulSet, revision: string): Promise<PodTemplateSpec> {
+    if (revision === revisionName(set)) return set.spec.template;
+    const { namespace = "" } = set.metadata;
+    const known = revisions.get(namespace, revision);
+    return templateOf(
+      known ?? (await client.resource<ControllerRevision>(CONTROLLERREVISIONS, namespace).get(revision)),
+    );
+  }
+
+  return { name: "statefulset", workers: 4, watch: control.watch, reconcile };
+}
+
+function podOf(set: StatefulSet, template: PodTemplateSpec, ordinal: number, revision: string): Pod {
+  const name = `${set.metadata.name}-${ordinal}`;
+  const { annotations, finalizers } = template.metadata ?? {};
+  const { serviceName = "" } = set.spec;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name,
+      namespace: set.metadata.namespace ?? "",
+      labels: {
+        ...template.metadata?.labels,
+        [REVISION_LABEL]: revision,
+        "statefulset.kubernetes.io/pod-name": name,
+        "apps.kubernetes.io/pod-index": String(ordinal),
+      },
+      ...(annotations === undefined ? {} : { annotations }),
+      ...(finalizers === undefined ? {} : { finalizers }),
+      ownerReferences: [controllerReference(STATEFULSETS, set)],
+    },
+    spec: { ...template.spec, hostname: name, ...(serviceName === "" ? {} : { subdomain: serviceName }) },
+  };
+}
