@@ -31,16 +31,19 @@ export {
   type ActorDecision,
   type EventType,
   type Heartbeat,
+  type PodUsage,
   type Sample,
   type StreamBookmark,
   type StreamEvent,
   type StreamMessage,
+  type Usage,
   ackCodec,
   actorDecisionCodec,
   heartbeatCodec,
   sampleCodec,
   streamCodec,
 } from "./messages.ts";
+export { SAMPLE_LIFETIME_MS, SampleBook } from "./sample-book.ts";
 export { publicKeyOfSeed } from "./nkeys.ts";
 export {
   type BusPermissions,

@@ -77,23 +77,41 @@ export const heartbeatCodec: Codec<Heartbeat> = createCodec<Heartbeat>("heartbea
   return isCount(m["startedAtMs"]) ? undefined : "startedAtMs is a count";
 });
 
-/** What a node and its pods use now. Keys of `pods` are `<namespace>/<name>`. */
-export interface Sample {
+/** What something uses: CPU over the last moments, and its working set. */
+export interface Usage {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+}
+
+/** What a pod uses: the sum of its containers, by name; `windowMs` is the time over which the CPU was measured. */
+export interface PodUsage extends Usage {
+  readonly windowMs: number;
+  readonly containers: Readonly<Record<string, Usage>>;
+}
+
+/** What a node and its pods use now, by the node's own clock. Keys of `pods` are `<namespace>/<name>`. */
+export interface Sample extends Usage {
   readonly v: 1;
   readonly node: string;
   readonly atMs: number;
-  readonly cpuMillis: number;
-  readonly memoryBytes: number;
-  readonly pods: Readonly<Record<string, { readonly cpuMillis: number; readonly memoryBytes: number }>>;
+  readonly windowMs: number;
+  readonly pods: Readonly<Record<string, PodUsage>>;
+}
+
+function isUsage(value: unknown): value is Record<string, unknown> {
+  return isMap(value) && isCount(value["cpuMillis"]) && isCount(value["memoryBytes"]);
 }
 
 /** Codec of {@link Sample}. */
 export const sampleCodec: Codec<Sample> = createCodec<Sample>("sample", (m) => {
   if (!isText(m["node"], 253) || m["node"] === "") return "node is a node name";
-  for (const name of ["atMs", "cpuMillis", "memoryBytes"]) if (!isCount(m[name])) return `${name} is a count`;
+  for (const name of ["atMs", "windowMs", "cpuMillis", "memoryBytes"]) {
+    if (!isCount(m[name])) return `${name} is a count`;
+  }
   if (!isMap(m["pods"])) return "pods is a map";
   for (const [key, pod] of Object.entries(m["pods"])) {
-    if (!isMap(pod) || !isCount(pod["cpuMillis"]) || !isCount(pod["memoryBytes"])) return `pods[${key}] is a sample`;
+    if (!isUsage(pod) || !isCount(pod["windowMs"]) || !isMap(pod["containers"])) return `pods[${key}] is a usage`;
+    if (!Object.values(pod["containers"]).every(isUsage)) return `pods[${key}].containers are usages`;
   }
   return undefined;
 });

@@ -20,9 +20,9 @@ const ENDPOINT_SLICES: GroupResource = { group: "discovery.k8s.io", resource: "e
 const NODES: GroupResource = { group: "", resource: "nodes" };
 const NAMESPACES: GroupResource = { group: "", resource: "namespaces" };
 
-/** The relay publishes every stream (and its own supervision) and hears nothing. */
+/** An apiserver publishes every stream (and its relay's supervision) and hears what nodes use, to serve it as metrics. */
 export function relayPermissions(): BusPermissions {
-  return { pub: [ALL.events, ALL.actors], sub: [] };
+  return { pub: [ALL.events, ALL.actors], sub: [ALL.samples] };
 }
 
 /** Scheduler and controllers hear everything that nodes and the relay say. */

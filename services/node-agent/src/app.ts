@@ -35,6 +35,7 @@ import { serveHttps } from "./server/https-server.ts";
 import { readTls } from "./server/tls.ts";
 import { podStreams } from "./streams/pod-streams.ts";
 import { apiStatusSink } from "./status/status-writer.ts";
+import { startSampler } from "./usage/sampler.ts";
 import { apiConfigSource } from "./volumes/config-source.ts";
 import { dnsServersFor, parseResolvConf } from "./volumes/pod-files.ts";
 import { createVolumes } from "./volumes/volumes.ts";
@@ -215,7 +216,11 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     watchRuntimeEvents({ socket: config.criSocket, onEvent: (event) => set.onEvent(event), onGap: () => set.relist() }),
   );
   void registration.start().then((registered) => {
-    stops.push(startHeartbeat(bus, config.name, clock));
+    const { name, cgroupParent } = config;
+    stops.push(
+      startHeartbeat(bus, name, clock),
+      startSampler({ bus, node: name, cgroupParent, running: () => set.running(), clock, log }),
+    );
     ready = true;
     log.info("agent ready", { podCidr: registered.spec?.podCIDR, pods: set.size });
   });
