@@ -22,12 +22,14 @@ it("serves the core group apart from the named ones", () => {
     "batch",
     "discovery.k8s.io",
     "coordination.k8s.io",
+    "autoscaling",
+    "metrics.k8s.io",
   ]);
 });
 
 it("serves the older documents too", () => {
   expect(apiVersions()).toMatchObject({ versions: ["v1"] });
-  expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, { name: "batch" }, {}, {}] });
+  expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, { name: "batch" }, {}, {}, {}, {}] });
   expect(apiGroup("apps")).toMatchObject({ preferredVersion: { groupVersion: "apps/v1" } });
   expect(apiGroup("")).toBeUndefined();
   expect(apiResourceList("apps", "v2")).toBeUndefined();

@@ -1,4 +1,4 @@
-import { RESOURCES, type Resource, type Subresource, apiVersionOf } from "./resources.ts";
+import { type Resource, SERVED_RESOURCES, type Subresource, apiVersionOf } from "./resources.ts";
 
 /** The media type that answers a request for aggregated discovery; clients compare it letter by letter. */
 export const AGGREGATED_DISCOVERY_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -9,8 +9,8 @@ interface GroupVersion {
   readonly resources: readonly Resource[];
 }
 
-const GROUP_VERSIONS: readonly GroupVersion[] = [...new Set(RESOURCES.map(apiVersionOf))].map((apiVersion) => {
-  const resources = RESOURCES.filter((resource) => apiVersionOf(resource) === apiVersion);
+const GROUP_VERSIONS: readonly GroupVersion[] = [...new Set(SERVED_RESOURCES.map(apiVersionOf))].map((apiVersion) => {
+  const resources = SERVED_RESOURCES.filter((resource) => apiVersionOf(resource) === apiVersion);
   const { group, version } = resources[0]!;
   return { group, version, resources };
 });

@@ -23,6 +23,7 @@ export {
 export * from "./resources.ts";
 export { messageForKind } from "./messages.ts";
 export { type Decoded, type FieldValidation, decodeStrict } from "./decode.ts";
+export { SCALE_DOWN_DEFAULTS, SCALE_UP_DEFAULTS } from "./defaults/autoscaling.ts";
 export { applyDefaults } from "./defaults/defaults.ts";
 export { type FieldError } from "./validate/field-error.ts";
 export { validateCreate, validateUpdate } from "./validate/validate.ts";

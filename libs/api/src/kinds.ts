@@ -20,6 +20,7 @@ export * from "./schema/core-storage.ts";
 export * from "./schema/core-volume.ts";
 export * from "./schema/discovery.ts";
 export * from "./schema/meta.ts";
+export * from "./schema/metrics.ts";
 export * from "./schema/networking.ts";
 export * from "./schema/policy.ts";
 export * from "./schema/rbac.ts";

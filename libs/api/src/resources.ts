@@ -2,6 +2,7 @@ import { type Message } from "./schema/notation.ts";
 import { Deployment, ReplicaSet } from "./schema/apps.ts";
 import { ControllerRevision, DaemonSet, StatefulSet } from "./schema/apps-sets.ts";
 import { Job } from "./schema/batch.ts";
+import { HorizontalPodAutoscaler } from "./schema/autoscaling-v2.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
 import { Event } from "./schema/core-event.ts";
@@ -10,6 +11,7 @@ import { Pod } from "./schema/core-pod.ts";
 import { Service } from "./schema/core-service.ts";
 import { EndpointSlice } from "./schema/discovery.ts";
 import type { ObjectMeta } from "./schema/meta.ts";
+import { NodeMetrics, PodMetrics } from "./schema/metrics.ts";
 
 /** What every API object has. The typed kinds (Pod, Deployment, ...) are assignable to it. */
 export interface KubeObject {
@@ -49,6 +51,7 @@ const VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "
 const STATUS_VERBS = ["get", "patch", "update"];
 
 interface Options {
+  verbs?: readonly string[];
   namespaced?: boolean;
   shortNames?: readonly string[];
   categories?: readonly string[];
@@ -66,7 +69,7 @@ function define<T extends KubeObject>(schema: Message, plural: string, options: 
     singular: gvk.kind.toLowerCase(),
     shortNames: options.shortNames ?? [],
     categories: options.categories ?? [],
-    verbs: VERBS,
+    verbs: options.verbs ?? VERBS,
     subresources: [...(options.status ? [status] : []), ...(options.subresources ?? [])],
     schema,
   };
@@ -153,7 +156,23 @@ export const ENDPOINTSLICES = define<EndpointSlice>(EndpointSlice, "endpointslic
 /** `leases`, by which actors elect one of them. */
 export const LEASES = define<Lease>(Lease, "leases", {});
 
-/** Every kind that the API serves. */
+/** `horizontalpodautoscalers`. */
+export const HORIZONTALPODAUTOSCALERS = define<HorizontalPodAutoscaler>(
+  HorizontalPodAutoscaler,
+  "horizontalpodautoscalers",
+  { shortNames: ["hpa"], categories: ["all"], status: true },
+);
+
+const READ_ONLY = ["get", "list"];
+/** `nodes` of metrics.k8s.io: what each node uses now. */
+export const NODE_METRICS = define<NodeMetrics>(NodeMetrics, "nodes", { namespaced: false, verbs: READ_ONLY });
+/** `pods` of metrics.k8s.io: what each pod uses now. */
+export const POD_METRICS = define<PodMetrics>(PodMetrics, "pods", { verbs: READ_ONLY });
+
+/** Kinds that are computed when asked for: nobody can store, watch or cache them. */
+export const COMPUTED_RESOURCES: readonly Resource[] = [NODE_METRICS, POD_METRICS];
+
+/** Every kind that the API stores. */
 export const RESOURCES: readonly Resource[] = [
   NAMESPACES,
   PODS,
@@ -171,9 +190,13 @@ export const RESOURCES: readonly Resource[] = [
   JOBS,
   ENDPOINTSLICES,
   LEASES,
+  HORIZONTALPODAUTOSCALERS,
 ];
 
-const byPlural = new Map(RESOURCES.map((r) => [`${r.group}/${r.version}/${r.resource}`, r]));
+/** Every kind that the API answers for. */
+export const SERVED_RESOURCES: readonly Resource[] = [...RESOURCES, ...COMPUTED_RESOURCES];
+
+const byPlural = new Map(SERVED_RESOURCES.map((r) => [`${r.group}/${r.version}/${r.resource}`, r]));
 const byKind = new Map(RESOURCES.map((r) => [`${apiVersionOf(r)}/${r.kind}`, r]));
 
 /** `v1` for the core group, `apps/v1` for others. */
@@ -186,7 +209,7 @@ export function resourceFor(group: string, version: string, plural: string): Res
   return byPlural.get(`${group}/${version}/${plural}`);
 }
 
-/** The resource of a manifest's apiVersion and kind. */
+/** The resource of a manifest's apiVersion and kind; there are no manifests of computed kinds. */
 export function resourceForKind(apiVersion: string, kind: string): Resource | undefined {
   return byKind.get(`${apiVersion}/${kind}`);
 }

@@ -1,5 +1,6 @@
 import type { Message } from "../schema/notation.ts";
 import { BATCH_TEXTS } from "./texts/batch.ts";
+import { AUTOSCALING_TEXTS } from "./texts/autoscaling.ts";
 import { CLUSTER_TEXTS } from "./texts/cluster.ts";
 import { CONTAINER_TEXTS } from "./texts/container.ts";
 import { META_TEXTS } from "./texts/meta.ts";
@@ -9,7 +10,7 @@ import type { Text } from "./texts/text.ts";
 import { WORKLOAD_TEXTS } from "./texts/workloads.ts";
 
 const texts: ReadonlyMap<Message, Text> = new Map(
-  [META_TEXTS, WORKLOAD_TEXTS, SET_TEXTS, BATCH_TEXTS, POD_TEXTS, CONTAINER_TEXTS, CLUSTER_TEXTS]
+  [META_TEXTS, WORKLOAD_TEXTS, SET_TEXTS, BATCH_TEXTS, POD_TEXTS, CONTAINER_TEXTS, CLUSTER_TEXTS, AUTOSCALING_TEXTS]
     .flat()
     .map((text) => [text.message, text]),
 );

@@ -10,7 +10,7 @@ import {
   Scale,
   Status,
 } from "../kinds.ts";
-import { RESOURCES, resourceForKind, apiVersionOf } from "../resources.ts";
+import { SERVED_RESOURCES, apiVersionOf, resourceForKind } from "../resources.ts";
 import type { Message } from "../schema/notation.ts";
 import { pathsOf, rootPath } from "./paths.ts";
 import { type OpenApiObject, schemasOf } from "./schema.ts";
@@ -59,7 +59,7 @@ function documentOf(path: string): Document | undefined {
 }
 
 function build(gv: { readonly group: string; readonly version: string }): OpenApiObject {
-  const resources = RESOURCES.filter((r) => r.group === gv.group && r.version === gv.version);
+  const resources = SERVED_RESOURCES.filter((r) => r.group === gv.group && r.version === gv.version);
   const spoken = new Set<Message>([Status, DeleteOptions]);
   const messageOf = (kind: { group: string; version: string; kind: string }): Message => {
     const message =

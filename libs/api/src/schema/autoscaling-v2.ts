@@ -1,4 +1,4 @@
-/** HorizontalPodAutoscalers: declared, and not served yet. Each name is a schema and the type of its values. */
+/** HorizontalPodAutoscalers. Each name is a schema and the type of its values; `src/openapi/texts` says what fields mean. */
 import { type Infer, int32, int64, list, packageOf, quantity, ref, str, time } from "./notation.ts";
 import { LabelSelector, ObjectMeta } from "./meta.ts";
 

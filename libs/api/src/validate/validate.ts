@@ -1,5 +1,6 @@
 import type { KubeObject, Resource } from "../resources.ts";
 import type { Message } from "../schema/notation.ts";
+import { validateAutoscaler } from "./autoscaling.ts";
 import {
   validateConfigMap,
   validateConfigUpdate,
@@ -54,6 +55,7 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["apps/StatefulSet", rules(validateStatefulSet, validateStatefulSetUpdate)],
   ["apps/ControllerRevision", rules(() => {}, validateControllerRevisionUpdate)],
   ["batch/Job", rules(validateJob, validateJobUpdate)],
+  ["autoscaling/HorizontalPodAutoscaler", rules(validateAutoscaler)],
   ["discovery.k8s.io/EndpointSlice", rules(validateEndpointSlice)],
   ["coordination.k8s.io/Lease", rules(validateLease)],
 ]);
