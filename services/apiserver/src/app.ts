@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, sleep, systemClock } from "@trireme/base";
 import { RESOURCES } from "@trireme/api";
-import type { Bus } from "@trireme/bus";
+import { type Bus, SampleBook } from "@trireme/bus";
 import type { StoreClient } from "@trireme/store-client";
 import { type Logger, type Registry as MetricsRegistry, createRegistry } from "@trireme/telemetry";
 import { bootstrap } from "./bootstrap.ts";
@@ -10,6 +10,7 @@ import type { ApiserverConfig } from "./config.ts";
 import { GrpcDoor } from "./grpc/door.ts";
 import { HttpDoor } from "./http/door.ts";
 import { Readiness } from "./http/health.ts";
+import { Measurements } from "./http/measurements.ts";
 import { ResourceDoor } from "./http/resources.ts";
 import { HttpsServer, type TlsFiles } from "./http/server.ts";
 import { createApiMetrics } from "./metrics.ts";
@@ -72,10 +73,11 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const objects = new ObjectStore(store, cache);
   const ranges = rangesOf(config, cache);
   const agents = new Agents(objects, config.pkiDir);
+  const lists = new Lists(store, cache, reads);
   const pipeline = new RequestPipeline({
     cache,
     reads,
-    lists: new Lists(store, cache, reads),
+    lists,
     objects,
     registry: new Registry(objects, ranges, clock),
     bindings: new Bindings(objects, store, clock),
@@ -86,7 +88,9 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const readiness = new Readiness(cache, reads, clock, log);
   const registry = deps.metrics ?? createRegistry();
   const metrics = createApiMetrics(registry, cache, RESOURCES);
-  const resources = new ResourceDoor(pipeline, () => clock.now());
+  const samples = new SampleBook(clock);
+  const measurements = new Measurements(pipeline, lists, samples);
+  const resources = new ResourceDoor(pipeline, measurements, () => clock.now());
   const door = new HttpDoor({ resources, readiness, metrics, clock, log });
   const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
   const grpc = new GrpcDoor({ pipeline, tls, log, metrics, clock });
@@ -107,6 +111,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
         });
   const expiry = new EventExpiry(pipeline, cache, clock, log);
   const stopping = new AbortController();
+  let endSamples: (() => void) | undefined;
 
   return {
     pipeline,
@@ -119,6 +124,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       await cache.start();
       const { serviceCidr, apiServers } = config;
       await bootstrap({ pipeline, serviceCidr, apiServers, log, signal: stopping.signal });
+      endSamples = deps.bus === undefined ? undefined : samples.follow(deps.bus, registry);
       relay?.start();
       expiry.start();
       log.info("apiserver started", { address: config.address, revision: cache.revision });
@@ -127,6 +133,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       readiness.beginShutdown();
       stopping.abort(new Error("the apiserver stops"));
       expiry.stop();
+      endSamples?.();
       await relay?.stop();
       await sleep(DRAIN_NOTICE_MS);
       pipeline.endWatches();

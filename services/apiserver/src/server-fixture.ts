@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Bus } from "@trireme/bus";
 import { type Ca, createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
 import { createMemoryStore } from "@trireme/store-client";
 import { silentLogger } from "@trireme/telemetry";
@@ -18,7 +19,7 @@ export interface ServerFixture {
 }
 
 /** Starts a server on `port` (REST), `port + 1` (gRPC) and `port + 2` (metrics) of the loopback address. */
-export async function startServer(port: number): Promise<ServerFixture> {
+export async function startServer(port: number, bus?: Bus): Promise<ServerFixture> {
   const dir = mkdtempSync(join(tmpdir(), "apiserver-"));
   const ca = await createCa("test CA");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
@@ -44,7 +45,7 @@ export async function startServer(port: number): Promise<ServerFixture> {
       grpcPort: port + 1,
       metricsPort: port + 2,
     },
-    { store: createMemoryStore(), log: silentLogger },
+    { store: createMemoryStore(), log: silentLogger, ...(bus === undefined ? {} : { bus }) },
   );
   await server.start();
   return {

@@ -16,6 +16,7 @@ import { type StreamKind, isStreamKind } from "../pipeline/pod-streams.ts";
 import { PATCH_MEDIA_TYPES } from "../registry/patching.ts";
 import { parseBody, readBody } from "./body.ts";
 import { type Exchange, flushHead, headerOf, sendJson, write } from "./exchange.ts";
+import type { Measurements } from "./measurements.ts";
 import { type Format, formatOf } from "./negotiation.ts";
 import { sendList, sendObject } from "./rendering.ts";
 import type { Route } from "./route.ts";
@@ -54,9 +55,11 @@ export function isLongRunning(verb: string, route: ResourceRoute): boolean {
 export class ResourceDoor {
   private readonly pipeline: RequestPipeline;
   private readonly now: () => number;
+  private readonly measurements: Measurements;
 
-  constructor(pipeline: RequestPipeline, now: () => number) {
+  constructor(pipeline: RequestPipeline, measurements: Measurements, now: () => number) {
     this.pipeline = pipeline;
+    this.measurements = measurements;
     this.now = now;
   }
 
@@ -72,6 +75,9 @@ export class ResourceDoor {
       return;
     }
     const { query, caller } = exchange;
+    if (this.measurements.serves(target.resource)) {
+      return this.measurements.serve(exchange, target, verb, listOptions(query), this.now());
+    }
     switch (verb) {
       case "get":
         return this.get(exchange, named(target));
