@@ -10,6 +10,8 @@ import {
   type EndpointSlice,
   JOBS,
   type Job,
+  HORIZONTALPODAUTOSCALERS,
+  type HorizontalPodAutoscaler,
   type KubeObject,
   LEASES,
   type Lease,
@@ -29,7 +31,7 @@ import {
 } from "@trireme/api";
 import { ActorSystem } from "@trireme/actor";
 import { type Clock, type Prng, hasCode } from "@trireme/base";
-import type { Bus } from "@trireme/bus";
+import { type Bus, SampleBook } from "@trireme/bus";
 import type { ApiClient } from "@trireme/client";
 import {
   type LeasePort,
@@ -49,6 +51,7 @@ import { createDeploymentController } from "./deployment/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
 import { createGarbageCollector } from "./garbage/controller.ts";
 import { createJobController } from "./job/controller.ts";
+import { createAutoscalerController } from "./horizontalpodautoscaler/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeController } from "./node/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
@@ -107,6 +110,8 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     leases: factory.informer<Lease>(LEASES),
     defaultTolerationSeconds: options.defaultTolerationSeconds,
   });
+  const samples = new SampleBook(clock);
+  const autoscalers = factory.informer<HorizontalPodAutoscaler>(HORIZONTALPODAUTOSCALERS);
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(context),
     createReplicaSetController(context),
@@ -122,6 +127,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     createGarbageCollector(context, collected),
     createNamespaceController(context),
     createClusterDnsController(context, options.serviceCidr),
+    createAutoscalerController(context, { autoscalers, samples }),
   ];
   const system = new ActorSystem({
     component: "controllers",
@@ -173,6 +179,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     registry,
   });
   let untrack: (() => void) | undefined;
+  let endSamples: (() => void) | undefined;
 
   return {
     office,
@@ -180,12 +187,14 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     start() {
       factory.start();
       untrack = nodes.track();
+      endSamples = bus === undefined ? undefined : samples.follow(bus, registry);
       office.start();
     },
     async stop() {
       await office.stop();
       await Promise.all(controllers.map((controller) => controller.stop()));
       untrack?.();
+      endSamples?.();
       events.stop();
       factory.stop();
       client.close();
