@@ -52,6 +52,34 @@ spec:
   ports: [{ name: http, port: 80, targetPort: http, nodePort: ${NODE_PORT} }]
 `;
 
+const CONFIG = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: settings, namespace: ${NS} }
+data: { colour: blue }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: keys, namespace: ${NS} }
+stringData: { password: hush }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: reader, namespace: ${NS} }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: c
+      image: trireme.local/hello:1
+      env:
+        - { name: COLOUR, valueFrom: { configMapKeyRef: { name: settings, key: colour } } }
+        - { name: PASSWORD, valueFrom: { secretKeyRef: { name: keys, key: password } } }
+      volumeMounts: [{ name: s, mountPath: /etc/s }, { name: k, mountPath: /etc/k }]
+  volumes:
+    - { name: s, configMap: { name: settings } }
+    - { name: k, secret: { secretName: keys } }
+`;
+
 /** Runs a command inside a pod's container namespaces from its node: independent of the product's own exec. */
 async function inPod(pod: Any, ...command: string[]): Promise<string> {
   const { pid } = await containerTask(pod);
@@ -167,6 +195,14 @@ describe("a workload", () => {
     expect(least).toBeGreaterThanOrEqual(2);
     const pods = await livePods("app=echo", NS);
     expect(pods.map((pod) => pod.spec.containers[0].image)).toEqual(Array(3).fill("trireme.local/hello:2"));
+  });
+
+  it("hands a ConfigMap and a Secret over as environment and as files", async () => {
+    await applyText(CONFIG);
+    await kubectl("wait", "--for=condition=Ready", "pod/reader", "-n", NS, "--timeout=20s");
+    const told = "echo $COLOUR $PASSWORD $(cat /etc/s/colour) $(cat /etc/k/password)";
+    expect(await kubectl("exec", "reader", "-n", NS, "--", "sh", "-c", told)).toBe("blue hush blue hush\n");
+    await kubectl("delete", "pod", "reader", "-n", NS);
   });
 
   it("removes ReplicaSet and pods with the Deployment", async () => {

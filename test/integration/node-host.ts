@@ -214,7 +214,7 @@ function destroy(host: {
     sh(
       "sh",
       "-c",
-      `find /sys/fs/cgroup -depth -type d -path '*${host.cgroupParent}*' -exec rmdir {} + 2>/dev/null || true`,
+      `find /sys/fs/cgroup -depth -type d \\( -path '*${host.cgroupParent}*' -o -name trireme-test \\) -exec rmdir {} \\; 2>/dev/null || true`,
     ),
   );
 }
