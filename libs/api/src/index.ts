@@ -49,5 +49,8 @@ export { type PodSummary, summarizePod } from "./table/pod.ts";
 export { type Table, type TableOptions, tableFor } from "./table/table.ts";
 export * from "./quantity.ts";
 export * from "./selectors.ts";
+export { type CronSchedule, parseCronSchedule } from "./schedule/cron.ts";
+export { type PassedStarts, nextStart, passedStarts } from "./schedule/next-start.ts";
+export { type OffsetAt, formatTimeIn, timeZoneOffsets } from "./schedule/time-zone.ts";
 export { formatMicroTime, formatTime, parseTime } from "./time.ts";
 export { fromBase64, toBase64 } from "./base64.ts";

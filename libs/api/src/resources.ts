@@ -1,7 +1,7 @@
 import { type Message } from "./schema/notation.ts";
 import { Deployment, ReplicaSet } from "./schema/apps.ts";
 import { ControllerRevision, DaemonSet, StatefulSet } from "./schema/apps-sets.ts";
-import { Job } from "./schema/batch.ts";
+import { CronJob, Job } from "./schema/batch.ts";
 import { HorizontalPodAutoscaler } from "./schema/autoscaling-v2.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
@@ -151,6 +151,12 @@ export const STATEFULSETS = define<StatefulSet>(StatefulSet, "statefulsets", {
 export const CONTROLLERREVISIONS = define<ControllerRevision>(ControllerRevision, "controllerrevisions", {});
 /** `jobs`. */
 export const JOBS = define<Job>(Job, "jobs", { categories: ["all"], status: true });
+/** `cronjobs`. */
+export const CRONJOBS = define<CronJob>(CronJob, "cronjobs", {
+  shortNames: ["cj"],
+  categories: ["all"],
+  status: true,
+});
 /** `endpointslices`. */
 export const ENDPOINTSLICES = define<EndpointSlice>(EndpointSlice, "endpointslices", {});
 /** `leases`, by which actors elect one of them. */
@@ -188,6 +194,7 @@ export const RESOURCES: readonly Resource[] = [
   STATEFULSETS,
   CONTROLLERREVISIONS,
   JOBS,
+  CRONJOBS,
   ENDPOINTSLICES,
   LEASES,
   HORIZONTALPODAUTOSCALERS,

@@ -41,7 +41,7 @@ function daysIn(year: number, month: number): number {
 }
 
 /** Days since 1970-01-01 of a Gregorian date; years are counted from March, so that leap days come last. */
-function daysFromCivil(year: number, month: number, day: number): number {
+export function daysFromCivil(year: number, month: number, day: number): number {
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;
@@ -50,7 +50,8 @@ function daysFromCivil(year: number, month: number, day: number): number {
   return era * 146_097 + dayOfEra - 719_468;
 }
 
-function civilFromDays(days: number): [number, number, number] {
+/** Year, month and day of a number of days since 1970-01-01. */
+export function civilFromDays(days: number): [number, number, number] {
   const z = days + 719_468;
   const era = Math.floor(z / 146_097);
   const doe = z - era * 146_097;

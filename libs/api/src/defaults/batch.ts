@@ -1,4 +1,4 @@
-import type { Job, JobSpec } from "../kinds.ts";
+import type { CronJob, Job, JobSpec } from "../kinds.ts";
 import { defaultPodSpec } from "./pod.ts";
 
 /** Kubernetes' SetDefaults_Job. */
@@ -10,8 +10,8 @@ export function defaultJob(job: Job): void {
   if (labels !== undefined && job.metadata.labels === undefined) job.metadata.labels = { ...labels };
 }
 
-/** The defaults of a Job's spec, in a Job or in a template of one. */
-export function defaultJobSpec(spec: JobSpec): void {
+/** Those of its spec. */
+function defaultJobSpec(spec: JobSpec): void {
   // With neither given it is one pod; with parallelism alone it is a work queue, which has no number of completions.
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
@@ -21,4 +21,15 @@ export function defaultJobSpec(spec: JobSpec): void {
   spec.manualSelector ??= false;
   if (!spec.podReplacementPolicy) spec.podReplacementPolicy = "TerminatingOrFailed";
   if (spec.template?.spec) defaultPodSpec(spec.template.spec);
+}
+
+/** Kubernetes' SetDefaults_CronJob: its Jobs get theirs when they are made. */
+export function defaultCronJob({ spec }: CronJob): void {
+  if (!spec) return;
+  if (!spec.concurrencyPolicy) spec.concurrencyPolicy = "Allow";
+  spec.suspend ??= false;
+  spec.successfulJobsHistoryLimit ??= 3;
+  spec.failedJobsHistoryLimit ??= 1;
+  const pods = spec.jobTemplate?.spec?.template?.spec;
+  if (pods) defaultPodSpec(pods);
 }

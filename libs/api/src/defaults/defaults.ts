@@ -1,6 +1,6 @@
 import { toBase64 } from "../base64.ts";
 import type { Deployment, EndpointSlice, Namespace, Node, Pod, ReplicaSet, Secret } from "../kinds.ts";
-import { defaultJob } from "./batch.ts";
+import { defaultCronJob, defaultJob } from "./batch.ts";
 import type { KubeObject, Resource } from "../resources.ts";
 import { defaultAutoscaler } from "./autoscaling.ts";
 import { defaultPod, defaultPodSpec } from "./pod.ts";
@@ -31,6 +31,7 @@ const SETTERS: ReadonlyMap<string, Setter> = new Map([
   ["apps/DaemonSet", setter(defaultDaemonSet)],
   ["apps/StatefulSet", setter(defaultStatefulSet)],
   ["batch/Job", setter(defaultJob)],
+  ["batch/CronJob", setter(defaultCronJob)],
   ["autoscaling/HorizontalPodAutoscaler", setter(defaultAutoscaler)],
   ["discovery.k8s.io/EndpointSlice", setter(defaultEndpointSlice)],
 ]);

@@ -1,7 +1,7 @@
-import type { Job } from "../kinds.ts";
+import type { CronJob, Job } from "../kinds.ts";
 import { parseTime } from "../time.ts";
-import { humanDuration } from "./age.ts";
-import { AGE, NAME, printer, text } from "./column.ts";
+import { humanAge, humanDuration } from "./age.ts";
+import { AGE, type ColumnOf, NAME, count, printer, text } from "./column.ts";
 import { TEMPLATE } from "./workloads.ts";
 
 function jobState({ metadata, status }: Job): string {
@@ -39,4 +39,24 @@ export const jobPrinter = printer<Job>([
   text("Duration", "From its start to its end, or until now.", duration),
   AGE,
   ...TEMPLATE,
+]);
+
+/** The wide columns are those of a workload, whose template lies one level deeper. */
+const JOB_TEMPLATE: readonly ColumnOf<CronJob>[] = TEMPLATE.map((column) => ({
+  ...column,
+  cell: ({ spec }: CronJob, now: number) => column.cell(spec.jobTemplate, now),
+}));
+
+/** Prints CronJobs. */
+export const cronJobPrinter = printer<CronJob>([
+  NAME,
+  text("Schedule", "When its Jobs start.", ({ spec }: CronJob) => spec.schedule),
+  text("Timezone", "The zone of the schedule.", ({ spec }: CronJob) => spec.timeZone ?? "<none>"),
+  text("Suspend", "Whether it makes no Jobs now.", ({ spec }: CronJob) => (spec.suspend === true ? "True" : "False")),
+  count("Active", "Jobs that run now.", ({ status }: CronJob) => status?.active?.length ?? 0),
+  text("Last Schedule", "Time since the start of its last Job was due.", ({ status }: CronJob, now) =>
+    status?.lastScheduleTime === undefined ? "<none>" : humanAge(status.lastScheduleTime, now),
+  ),
+  AGE,
+  ...JOB_TEMPLATE,
 ]);

@@ -1,5 +1,5 @@
 import type { KubeObject, Resource } from "../resources.ts";
-import { jobPrinter } from "./batch.ts";
+import { cronJobPrinter, jobPrinter } from "./batch.ts";
 import { autoscalerPrinter } from "./autoscaling.ts";
 import type { Column, Printer } from "./column.ts";
 import {
@@ -52,6 +52,7 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "apps/StatefulSet": statefulSetPrinter,
   "apps/ControllerRevision": controllerRevisionPrinter,
   "batch/Job": jobPrinter,
+  "batch/CronJob": cronJobPrinter,
   "autoscaling/HorizontalPodAutoscaler": autoscalerPrinter,
   "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
   "coordination.k8s.io/Lease": leasePrinter,

@@ -12,7 +12,7 @@ import {
   validateSecret,
   validateSecretUpdate,
 } from "./core.ts";
-import { validateJob, validateJobUpdate } from "./batch.ts";
+import { validateCronJob, validateJob, validateJobUpdate } from "./batch.ts";
 import { type FieldError, Problems } from "./field-error.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
@@ -55,6 +55,7 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["apps/StatefulSet", rules(validateStatefulSet, validateStatefulSetUpdate)],
   ["apps/ControllerRevision", rules(() => {}, validateControllerRevisionUpdate)],
   ["batch/Job", rules(validateJob, validateJobUpdate)],
+  ["batch/CronJob", rules(validateCronJob)],
   ["autoscaling/HorizontalPodAutoscaler", rules(validateAutoscaler)],
   ["discovery.k8s.io/EndpointSlice", rules(validateEndpointSlice)],
   ["coordination.k8s.io/Lease", rules(validateLease)],
