@@ -1,6 +1,8 @@
 import {
   CONTROLLERREVISIONS,
+  CRONJOBS,
   type ControllerRevision,
+  type CronJob,
   DAEMONSETS,
   DEPLOYMENTS,
   type DaemonSet,
@@ -46,6 +48,7 @@ import {
 import type { Logger, Registry } from "@trireme/telemetry";
 import { createClusterDnsController } from "./clusterdns/controller.ts";
 import { type Caches, type ReconcilerSpec, addIndexes } from "./context.ts";
+import { createCronJobController } from "./cronjob/controller.ts";
 import { createDaemonSetController } from "./daemonset/controller.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
@@ -112,6 +115,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   });
   const samples = new SampleBook(clock);
   const autoscalers = factory.informer<HorizontalPodAutoscaler>(HORIZONTALPODAUTOSCALERS);
+  const jobs = factory.informer<Job>(JOBS);
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(context),
     createReplicaSetController(context),
@@ -121,7 +125,8 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
       factory.informer<StatefulSet>(STATEFULSETS),
       factory.informer<ControllerRevision>(CONTROLLERREVISIONS),
     ),
-    createJobController(context, factory.informer<Job>(JOBS)),
+    createJobController(context, jobs),
+    createCronJobController(context, { cronJobs: factory.informer<CronJob>(CRONJOBS), jobs }),
     createEndpointSliceController(context),
     nodes,
     createGarbageCollector(context, collected),

@@ -89,6 +89,11 @@ export function controllerKey(object: KubeObject, owner: Resource): string | und
   return `${object.metadata.namespace ?? ""}/${reference.name}`;
 }
 
+/** Lets an informer answer for {@link BY_CONTROLLER}; asking twice is harmless. */
+export function indexByController(informer: Informer<KubeObject>): void {
+  informer.addIndex(BY_CONTROLLER, controllerIndex);
+}
+
 function controllerIndex(object: KubeObject): string[] {
   return [controllerOf(object)?.uid ?? `orphan/${object.metadata.namespace ?? ""}`];
 }
