@@ -14,7 +14,7 @@ import {
   createProber,
   createProxy,
   createVolumes,
-  terminationFile,
+  lastWords,
 } from "@trireme/node-agent";
 import { silentLogger } from "@trireme/telemetry";
 
@@ -71,6 +71,8 @@ const runner = createPodRunner({
   now: () => Date.now(),
   log,
   drain: async () => undefined,
+  services: async () => [],
+  lastWords: lastWords(volumes),
   onCreated: (uid, containerId, sandboxId) => set.onCreated(uid, containerId, sandboxId),
   onForgotten: (uid) => {
     set.onForgotten(uid);
@@ -90,7 +92,7 @@ const set = createPodSet({
   runner,
   prober,
   actors,
-  lastWords: (uid, ended) => volumes.readFile(uid, terminationFile(ended.name, ended.attempt)),
+  lastWords: lastWords(volumes),
   clock: systemClock,
   log,
 });

@@ -14,6 +14,7 @@ import type { AgentConfig } from "./config.ts";
 import { createDrainer } from "./drain/drainer.ts";
 import { informersOf } from "./informers.ts";
 import { createImageStore } from "./images/image-store.ts";
+import { lastWords } from "./logs/last-words.ts";
 import { podLogs } from "./logs/pod-logs.ts";
 import type { LiveLog } from "./logs/rotation.ts";
 import { startLogRotation } from "./logs/rotation.ts";
@@ -24,7 +25,7 @@ import { patientHealth, readHealth, readMachine } from "./node/machine.ts";
 import { createRegistration } from "./node/registration.ts";
 import { logDirectoryName } from "./pods/cri-config.ts";
 import { createGate } from "./pods/gate.ts";
-import { createPodRunner, terminationFile } from "./pods/pod-runner.ts";
+import { createPodRunner } from "./pods/pod-runner.ts";
 import type { PodSet } from "./pods/pod-set.ts";
 import { createPodSet } from "./pods/pod-set.ts";
 import { readRuntime } from "./pods/runtime-view.ts";
@@ -139,13 +140,18 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     onCreated: (uid, containerId, sandboxId) => pods?.onCreated(uid, containerId, sandboxId),
     onForgotten: (uid) => pods?.onForgotten(uid),
     drain: (pod) => drainer.drain(pod),
+    lastWords: lastWords(volumes),
+    services: async () => {
+      await informers.services.synced;
+      return informers.services.list();
+    },
   });
   const prober = createProber({
     clock,
     check: (probe, where) => check(probe, { cri, ...where }),
     onFact: (uid, id, fact) => pods?.onProbe(uid, id, fact),
-    onFailure: (pod, container, kind, message) =>
-      events.warning(pod, "Unhealthy", `${kind} probe of container ${container} failed: ${message}`),
+    onFailure: (pod, _container, kind, message) =>
+      events.warning(pod, "Unhealthy", `${kind[0]!.toUpperCase()}${kind.slice(1)} probe failed: ${message}`),
   });
   const actors = new ActorSystem({
     component: "node-agent",
@@ -165,7 +171,8 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     clock,
     log,
     onRelist: metrics.relist,
-    lastWords: (uid, ended) => volumes.readFile(uid, terminationFile(ended.name, ended.attempt)),
+    events,
+    lastWords: lastWords(volumes),
   });
   pods = set;
   stops.push(() => set.stop());

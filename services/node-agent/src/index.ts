@@ -6,9 +6,10 @@
  * their own; everything else starts main.ts.
  */
 export { createImageStore } from "./images/image-store.ts";
+export { lastWords } from "./logs/last-words.ts";
 export { createGate } from "./pods/gate.ts";
 export { type PodSet, type PodSetOptions, type PodSource, type Spawner, createPodSet } from "./pods/pod-set.ts";
-export { type PodRunnerOptions, createPodRunner, terminationFile } from "./pods/pod-runner.ts";
+export { type PodRunnerOptions, createPodRunner } from "./pods/pod-runner.ts";
 export { check } from "./probes/checks.ts";
 export { createProber } from "./probes/prober.ts";
 export { type Proxy, type ProxySources, createProxy } from "./proxy/proxy.ts";

@@ -8,10 +8,17 @@ const LAST_MS = 300_000;
 /** Pulls of different images at once: more would share one link and finish no sooner. */
 const MAX_PULLS = 3;
 
+/** What is told of an image on its way. */
+export interface ImageProgress {
+  pulling(): void;
+  pulled(seconds: number): void;
+  present(): void;
+}
+
 /** Finds and pulls images; pods that want the same image share one pull. */
 export interface ImageStore {
   /** `failures` is how often this pod has failed to get it before: the wait grows with it. */
-  ensure(image: string, policy: string, failures: number): Promise<ImageFact>;
+  ensure(image: string, policy: string, failures: number, progress: ImageProgress): Promise<ImageFact>;
 }
 
 /** Images in the container runtime. */
@@ -39,28 +46,41 @@ export function createImageStore(cri: Cri, now: () => number): ImageStore {
   }
 
   return {
-    async ensure(image, policy, failures) {
-      const retryAt = (): number => now() + Math.min(LAST_MS, FIRST_MS * 2 ** Math.min(failures, 10));
+    async ensure(image, policy, failures, progress) {
+      const failed = (reason: FailedImage["reason"], message: string): ImageFact => {
+        const failedAt = now();
+        const retryAt = failedAt + Math.min(LAST_MS, FIRST_MS * 2 ** Math.min(failures, 10));
+        return { state: "failed", reason, message, failures: failures + 1, failedAt, retryAt };
+      };
       if (!isImageName(image)) {
-        const message = `image "${image}" is no image name: write [HOST/]NAME[:TAG] in lower case`;
-        return { state: "failed", reason: "InvalidImageName", message, failures: failures + 1, retryAt: retryAt() };
+        const why = `couldn't parse image name "${image}": write [HOST/]NAME[:TAG] in lower case`;
+        return failed("InvalidImageName", `Failed to apply default image tag "${image}": ${why}`);
       }
       try {
         const found = policy === "Always" ? undefined : await cri.imageStatus(image);
-        if (found !== undefined) return { state: "present", ref: found.id };
-        if (policy === "Never") {
-          const message = `image "${image}" is not on this node and imagePullPolicy is Never: load it with \`tri image load FILE\``;
-          return { state: "failed", reason: "ErrImageNeverPull", message, failures: failures + 1, retryAt: retryAt() };
+        if (found !== undefined) {
+          progress.present();
+          return { state: "present", ref: found.id };
         }
-        return { state: "present", ref: await pullOnce(image) };
+        if (policy === "Never") {
+          const why = `Container image "${image}" is not present with pull policy of Never`;
+          return failed("ErrImageNeverPull", `${why}: load it with \`tri image load FILE\``);
+        }
+        progress.pulling();
+        const started = performance.now();
+        const ref = await pullOnce(image);
+        progress.pulled((performance.now() - started) / 1000);
+        return { state: "present", ref };
       } catch (error) {
         const local = await cri.imageStatus(image).catch(() => undefined);
-        const message = pullMessage(image, errorFrom(error).message, hasCode(error, "NotFound"), local !== undefined);
-        return { state: "failed", reason: "ErrImagePull", message, failures: failures + 1, retryAt: retryAt() };
+        const { message } = errorFrom(error);
+        return failed("ErrImagePull", pullMessage(image, message, hasCode(error, "NotFound"), local !== undefined));
       }
     },
   };
 }
+
+type FailedImage = Extract<ImageFact, { state: "failed" }>;
 
 function pullMessage(image: string, cause: string, absent: boolean, local: boolean): string {
   const advice = local
@@ -68,7 +88,7 @@ function pullMessage(image: string, cause: string, absent: boolean, local: boole
     : absent
       ? "Check the name and the tag, or load the image on every node with `tri image load FILE`"
       : "Check the name and that the registry can be reached, or load the image with `tri image load FILE`";
-  return `cannot pull image "${image}": ${cause}. ${advice}.`;
+  return `failed to pull image "${image}": ${cause}. ${advice}.`;
 }
 
 const NAME =

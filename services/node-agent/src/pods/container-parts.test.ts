@@ -16,6 +16,7 @@ const sources = {
   nodeName: "n1",
   hostIP: "10.0.0.1",
   podIP: "10.244.1.2",
+  services: new Map([["API_SERVICE_HOST", "10.96.0.1"]]),
   allocatable: { cpuMilli: 4000, memoryBytes: 1024 },
   config: (kind: string, name: string) =>
     name === "there" ? new Map([["key", Buffer.from(`${kind} value`)]]) : undefined,
@@ -41,6 +42,7 @@ describe("environmentOf", () => {
       { name: "CM", valueFrom: { configMapKeyRef: { name: "there", key: "key" } } },
       { name: "OPT", valueFrom: { secretKeyRef: { name: "gone", key: "key", optional: true } } },
       { name: "URL", value: "http://$(IP)/$(NAME)" },
+      { name: "API", value: "https://$(API_SERVICE_HOST)" },
     ];
     const resources = { limits: { memory: "64Mi" } };
     const envFrom = [{ prefix: "S_", secretRef: { name: "there" } }];
@@ -53,6 +55,8 @@ describe("environmentOf", () => {
       MEM: "64",
       CM: "ConfigMap value",
       URL: "http://10.244.1.2/p",
+      API: "https://10.96.0.1",
+      API_SERVICE_HOST: "10.96.0.1",
     });
   });
 
@@ -88,13 +92,27 @@ describe("limitsOf", () => {
 });
 
 describe("cri configuration", () => {
-  const around = { cgroupParent: "/t/pods", logDirectory: "/logs/x", dns: { servers: [], searches: [], options: [] } };
+  const around = {
+    cgroupParent: "/t/pods",
+    logDirectory: "/logs/x",
+    clusterDomain: "cluster.local",
+    dns: { servers: [], searches: [], options: [] },
+  };
   it("has no host name on the node's network, and maps host ports otherwise", () => {
     expect(sandboxConfig(pod({ hostNetwork: true }), 0, around).hostname).toBe("");
     const ports = [{ containerPort: 80, hostPort: 8080 }];
     const config = sandboxConfig(pod({ containers: [{ ...container, ports }] }), 2, around);
     expect(config.metadata).toEqual({ name: "p", uid: "u", namespace: "ns", attempt: 2 });
     expect(config.portMappings).toEqual([{ protocol: 0, containerPort: 80, hostPort: 8080, hostIp: "" }]);
+  });
+
+  it("takes the full name for host name where the manifest says so, if it is short enough", () => {
+    const named = (subdomain: string, setHostnameAsFQDN: boolean) =>
+      sandboxConfig(pod({ subdomain, setHostnameAsFQDN }), 0, around).hostname;
+    expect(named("s", true)).toBe("p.s.ns.svc.cluster.local");
+    expect(named("s", false)).toBe("p");
+    expect(sandboxConfig(pod({ setHostnameAsFQDN: true }), 0, around).hostname).toBe("p");
+    expect(() => named("s".repeat(63), true)).toThrow("64 characters is the max");
   });
 
   it("carries out the security context", () => {
@@ -132,7 +150,15 @@ describe("cri configuration", () => {
 
 describe("pod files", () => {
   it("names the pod in its hosts file", () => {
-    expect(hostsFile(pod(), "10.244.1.2", "cluster.local")).toContain("10.244.1.2\tp\n");
+    const hostAliases = [{ ip: "1.2.3.4", hostnames: ["a", "b"] }];
+    const own = hostsFile(pod({ subdomain: "s", hostAliases }), "10.244.1.2", "cluster.local", "node's");
+    expect(own).toMatch(/^# Kubernetes-managed hosts file\.\n/);
+    expect(own).toContain("10.244.1.2\tp.s.ns.svc.cluster.local p\n");
+    expect(own).toContain("# Entries added by HostAliases.\n1.2.3.4\ta\tb\n");
+    const shared = hostsFile(pod({ hostNetwork: true, hostAliases }), "10.0.0.1", "cluster.local", "1.1.1.1 x\n");
+    expect(shared).toContain("(host network).\n1.1.1.1 x\n");
+    expect(shared).toContain("1.2.3.4\ta\tb\n");
+    expect(shared).not.toContain("10.0.0.1");
   });
 
   it("resolves by this node first, then by the next Ready one", () => {

@@ -4,12 +4,14 @@ import type { ContainerConfig, Mount, Partially, PodSandboxConfig, SecurityProfi
 import { MountPropagation, NamespaceMode, Protocol, SecurityProfile_ProfileType } from "@trireme/cri";
 import { expand } from "./expand.ts";
 import { CONTAINER_NAME, CRASH_STEP, POD_NAME, POD_NAMESPACE, POD_UID, RESTART_COUNT } from "./labels.ts";
+import { TERMINATION_POLICY } from "./labels.ts";
 import { limitsOf } from "./limits.ts";
 
 /** What the node adds to every pod. */
 export interface PodSurroundings {
   readonly cgroupParent: string;
   readonly logDirectory: string;
+  readonly clusterDomain: string;
   readonly dns: {
     readonly servers: readonly string[];
     readonly searches: readonly string[];
@@ -27,6 +29,29 @@ export function logDirectoryName(namespace: string, name: string, uid: string): 
 /** The pod's host name: at most 63 characters, since it is a DNS label. */
 export function hostnameOf(pod: Pod): string {
   return (pod.spec.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, "");
+}
+
+/** The pod's full name in DNS, if its manifest gives it a subdomain. */
+export function fqdnOf(pod: Pod, clusterDomain: string): string | undefined {
+  const { subdomain } = pod.spec;
+  if (subdomain === undefined || subdomain === "") return undefined;
+  return `${hostnameOf(pod)}.${subdomain}.${pod.metadata.namespace ?? "default"}.svc.${clusterDomain}`;
+}
+
+/** The kernel's longest host name. */
+const MAX_HOSTNAME = 64;
+
+/** The host name that the pod's containers see: with `setHostnameAsFQDN` the full one, if there is one. */
+function kernelHostname(pod: Pod, clusterDomain: string): string {
+  // The runtime refuses a host name for a pod that shares the node's UTS namespace.
+  if (pod.spec.hostNetwork) return "";
+  const full = pod.spec.setHostnameAsFQDN ? fqdnOf(pod, clusterDomain) : undefined;
+  if (full === undefined) return hostnameOf(pod);
+  if (full.length <= MAX_HOSTNAME) return full;
+  throw new TriremeError(
+    "Invalid",
+    `Failed to construct FQDN from Pod hostname and cluster domain, FQDN ${full} is too long (${MAX_HOSTNAME} characters is the max, ${full.length} characters requested)`,
+  );
 }
 
 function podLabels(pod: Pod): Record<string, string> {
@@ -73,8 +98,7 @@ export function sandboxConfig(pod: Pod, attempt: number, around: PodSurroundings
       namespace: pod.metadata.namespace ?? "default",
       attempt,
     },
-    // The runtime refuses a host name for a pod that shares the node's UTS namespace.
-    hostname: pod.spec.hostNetwork ? "" : hostnameOf(pod),
+    hostname: kernelHostname(pod, around.clusterDomain),
     logDirectory: around.logDirectory,
     dnsConfig: { servers: around.dns.servers, searches: around.dns.searches, options: around.dns.options },
     portMappings,
@@ -104,6 +128,8 @@ export interface ContainerParts {
   readonly attempt: number;
   readonly crashStep: number;
   readonly imageRef: string;
+  /** Whom the image runs as: a name, or else a number. */
+  readonly imageUser?: { readonly id?: bigint; readonly name: string };
   readonly env: ReadonlyMap<string, string>;
   readonly mounts: readonly Partially<Mount>[];
   /** Log file, below the sandbox's log directory. */
@@ -116,7 +142,10 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
   const shared = pod.spec.securityContext;
   const user = own?.runAsUser ?? shared?.runAsUser;
   const group = own?.runAsGroup ?? shared?.runAsGroup;
+  // The runtime takes a group only together with a user: then the image's own is named.
+  const imageUser = user === undefined && group !== undefined ? parts.imageUser : undefined;
   const privileged = own?.privileged ?? false;
+  const bare = privileged || own?.procMount === "Unmasked";
   const limits = limitsOf(container);
   const seccomp = seccompOf(own?.seccompProfile ?? shared?.seccompProfile);
   return {
@@ -128,7 +157,11 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
     envs: [...parts.env].map(([key, value]) => ({ key, value })),
     mounts: parts.mounts,
     labels: { ...podLabels(pod), [CONTAINER_NAME]: container.name },
-    annotations: { [RESTART_COUNT]: String(parts.attempt), [CRASH_STEP]: String(parts.crashStep) },
+    annotations: {
+      [RESTART_COUNT]: String(parts.attempt),
+      [CRASH_STEP]: String(parts.crashStep),
+      [TERMINATION_POLICY]: container.terminationMessagePolicy ?? "File",
+    },
     logPath: parts.logPath,
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
@@ -142,17 +175,22 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
         },
         privileged,
         namespaceOptions: namespaces(pod),
-        ...(user === undefined ? {} : { runAsUser: { value: BigInt(user) } }),
+        ...(user === undefined ? imageUserOf(imageUser) : { runAsUser: { value: BigInt(user) } }),
         ...(group === undefined ? {} : { runAsGroup: { value: BigInt(group) } }),
         readonlyRootfs: own?.readOnlyRootFilesystem ?? false,
         supplementalGroups: supplementalGroups(pod),
         ...(seccomp === undefined ? {} : { seccomp }),
         noNewPrivs: own?.allowPrivilegeEscalation === false,
-        maskedPaths: privileged ? [] : MASKED,
-        readonlyPaths: privileged ? [] : READONLY,
+        maskedPaths: bare ? [] : MASKED,
+        readonlyPaths: bare ? [] : READONLY,
       },
     },
   };
+}
+
+function imageUserOf(user: ContainerParts["imageUser"]) {
+  if (user === undefined) return {};
+  return user.name === "" ? { runAsUser: { value: user.id ?? 0n } } : { runAsUsername: user.name };
 }
 
 function seccompOf(profile: SeccompProfile | undefined): Partially<SecurityProfile> | undefined {

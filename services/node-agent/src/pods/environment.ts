@@ -11,6 +11,8 @@ export interface EnvironmentSources {
   readonly nodeName: string;
   readonly hostIP: string;
   readonly podIP: string;
+  /** Variables that tell of Services; a container's own come before them. */
+  readonly services: ReadonlyMap<string, string>;
   /** Capacity used where a container has no limit of its own. */
   readonly allocatable: { readonly cpuMilli: number; readonly memoryBytes: number };
   config(kind: "ConfigMap" | "Secret", name: string): KeyValues | undefined;
@@ -42,12 +44,17 @@ export function environmentOf(pod: Pod, container: Container, sources: Environme
     const kind = from.configMapRef === undefined ? "Secret" : "ConfigMap";
     const data = sources.config(kind, ref.name);
     if (data === undefined && !ref.optional) throw missing(kind, ref.name);
-    for (const [key, value] of data ?? []) env.set(`${from.prefix ?? ""}${key}`, value.toString("utf8"));
+    for (const [key, value] of data ?? []) {
+      const name = `${from.prefix ?? ""}${key}`;
+      // The kernel splits at the first "=": such a key would become another variable.
+      if (name !== "" && !name.includes("=")) env.set(name, value.toString("utf8"));
+    }
   }
   for (const variable of container.env ?? []) {
     const value = valueOf(pod, container, variable, env, sources);
     if (value !== undefined) env.set(variable.name, value);
   }
+  for (const [name, value] of sources.services) if (!env.has(name)) env.set(name, value);
   return env;
 }
 
@@ -59,7 +66,7 @@ function valueOf(
   sources: EnvironmentSources,
 ): string | undefined {
   const from = variable.valueFrom;
-  if (from === undefined) return expand(variable.value ?? "", env);
+  if (from === undefined) return expand(variable.value ?? "", env, sources.services);
   if (from.fieldRef !== undefined) return fieldOf(pod, from.fieldRef.fieldPath, sources);
   if (from.resourceFieldRef !== undefined) {
     const name = from.resourceFieldRef.containerName;

@@ -47,8 +47,12 @@ export type ImageFact =
       readonly reason: "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName";
       readonly message: string;
       readonly failures: number;
+      readonly failedAt: number;
       readonly retryAt: number;
     };
+
+/** So long a failed pull is shown as such; then, until the next try, as waiting for it. */
+export const PULL_FAILURE_SHOWN_MS = 2000;
 
 /** A step that failed and when to try it again. */
 export interface FailureFact {
@@ -63,8 +67,19 @@ export interface ProbeFact {
   /** The startup probe has succeeded, or there is none. */
   readonly started: boolean | undefined;
   readonly ready: boolean | undefined;
-  /** Set once liveness or startup has failed for good: the container must be killed, and this is why. */
-  readonly failed?: string;
+  /** Set once liveness or startup has failed for good: the container must be killed. */
+  readonly failed?: "startup" | "liveness";
+}
+
+/** The postStart hook of one running container. A container whose hook has not ended is not Running yet. */
+export type HookFact = "running" | "done" | "failed";
+
+/** How a pod has ended. */
+export interface EndFact {
+  readonly phase: "Succeeded" | "Failed";
+  /** Why, when it was not its containers that decided. */
+  readonly reason?: string;
+  readonly message?: string;
 }
 
 /** Everything from which the next step of a pod follows. */
@@ -82,6 +97,8 @@ export interface PodFacts {
   readonly failures: Readonly<Record<string, FailureFact>>;
   /** By container id. */
   readonly probes: Readonly<Record<string, ProbeFact>>;
+  /** By container id: its postStart hook; absent: none that this agent has begun. */
+  readonly hooks: Readonly<Record<string, HookFact>>;
   /** By container id: when the runtime will use SIGKILL at the latest. */
   readonly killing: Readonly<Record<string, number>>;
   /**
@@ -89,12 +106,16 @@ export interface PodFacts {
    * grace period has not begun.
    */
   readonly drain: "due" | "waiting" | "over" | undefined;
+  /** When a node took the pod on, in milliseconds: its start time, from which `activeDeadlineSeconds` counts. */
+  readonly acceptedAt: number;
   /** When the grace period began: when this agent saw that the pod is to end, or when it was drained; 0 before. */
   readonly endingSince: number;
   /** The API object has been removed by us, or was never there. */
   readonly finalized: boolean;
   /** The pod has ended for good; never unset. */
-  readonly ended: "Succeeded" | "Failed" | undefined;
+  readonly ended: EndFact | undefined;
+  /** When this agent found so; 0 before. */
+  readonly endedAt: number;
 }
 
 /** An empty pod, of which the runtime has nothing. */

@@ -58,11 +58,14 @@ function facts(change: Partial<PodFacts> & { containers?: ContainerFact[]; sandb
     images: { "img:1": present },
     failures: {},
     probes: {},
+    hooks: {},
     killing: {},
     drain: undefined,
+    acceptedAt: NOW - 60_000,
     endingSince: 0,
     finalized: false,
     ended: undefined,
+    endedAt: 0,
     ...rest,
   };
 }
@@ -83,7 +86,7 @@ function word(step: Step): string {
     case "removeContainer":
       return `${step.type} ${step.id}`;
     case "end":
-      return `end ${step.phase}`;
+      return `end ${step.end.phase}${step.end.reason === undefined ? "" : ` ${step.end.reason}`}`;
     default:
       return step.type;
   }
@@ -92,6 +95,26 @@ function word(step: Step): string {
 const deleted = { deletionTimestamp: "t", deletionGracePeriodSeconds: 5 };
 const withInit = pod({ initContainers: [{ name: "i", image: "img:1" }] });
 const sidecar: Container = { name: "i", image: "img:1", restartPolicy: "Always" };
+const besides = pod({ restartPolicy: "Never", initContainers: [sidecar, { ...sidecar, name: "j" }] });
+const over = { pod: besides, ended: { phase: "Succeeded" }, endedAt: NOW } as const;
+const brief = pod({ activeDeadlineSeconds: 5 });
+const late = { pod: brief, ended: { phase: "Failed", reason: "DeadlineExceeded" }, endedAt: NOW } as const;
+const hook = { postStart: { exec: { command: ["true"] } } };
+const hooked = pod({
+  containers: [
+    { name: "c", image: "img:1", lifecycle: hook },
+    { name: "d", image: "img:1" },
+  ],
+});
+const reported = {
+  name: "c",
+  containerID: "containerd://c-0",
+  state: { running: {} },
+  ready: true,
+  restartCount: 0,
+  image: "",
+  imageID: "",
+};
 
 describe("nextStep", () => {
   it.each<[string, PodFacts, string]>([
@@ -108,14 +131,32 @@ describe("nextStep", () => {
     [
       "an image that failed",
       facts({
-        images: { "img:1": { state: "failed", reason: "ErrImagePull", message: "", failures: 1, retryAt: NOW + 7 } },
+        images: {
+          "img:1": {
+            state: "failed",
+            reason: "ErrImagePull",
+            message: "",
+            failures: 1,
+            failedAt: NOW - 9000,
+            retryAt: NOW + 7,
+          },
+        },
       }),
       "wait 7",
     ],
     [
       "an image whose wait is over",
       facts({
-        images: { "img:1": { state: "failed", reason: "ErrImagePull", message: "", failures: 1, retryAt: NOW } },
+        images: {
+          "img:1": {
+            state: "failed",
+            reason: "ErrImagePull",
+            message: "",
+            failures: 1,
+            failedAt: NOW - 9000,
+            retryAt: NOW,
+          },
+        },
       }),
       "pullImage",
     ],
@@ -145,11 +186,11 @@ describe("nextStep", () => {
       facts({ pod: pod({ restartPolicy: "OnFailure" }), containers: [exited()] }),
       "start c#1 crash 1",
     ],
-    ["ended: gives its address back", facts({ ended: "Failed", containers: [exited()] }), "stopSandbox s0"],
-    ["ended and at rest", facts({ ended: "Failed", sandboxes: [sandbox({ ready: false })] }), "wait"],
+    ["ended: gives its address back", facts({ ended: { phase: "Failed" }, containers: [exited()] }), "stopSandbox s0"],
+    ["ended and at rest", facts({ ended: { phase: "Failed" }, sandboxes: [sandbox({ ready: false })] }), "wait"],
     [
       "liveness failed",
-      facts({ containers: [container()], probes: { "c-0": { started: true, ready: true, failed: "x" } } }),
+      facts({ containers: [container()], probes: { "c-0": { started: true, ready: true, failed: "liveness" } } }),
       "kill c-0 30s",
     ],
     [
@@ -157,7 +198,7 @@ describe("nextStep", () => {
       facts({
         containers: [container()],
         killing: { "c-0": NOW },
-        probes: { "c-0": { started: true, ready: true, failed: "x" } },
+        probes: { "c-0": { started: true, ready: true, failed: "liveness" } },
       }),
       "wait",
     ],
@@ -182,6 +223,89 @@ describe("nextStep", () => {
       "a sidecar that died while the rest runs",
       facts({ pod: pod({ initContainers: [sidecar] }), containers: [container(), exited({ name: "i", exitCode: 0 })] }),
       "start i#1 crash 1",
+    ],
+    [
+      "a sidecar's startup probe holds the next container back",
+      facts({
+        pod: pod({ initContainers: [{ ...sidecar, startupProbe: {} }] }),
+        containers: [container({ name: "i" })],
+        probes: { "i-0": { started: false, ready: false } },
+      }),
+      "wait",
+    ],
+    [
+      "sidecars start in order",
+      facts({
+        pod: pod({ initContainers: [sidecar, { ...sidecar, name: "j" }] }),
+        containers: [container({ name: "i" })],
+      }),
+      "start j#0 crash 0",
+    ],
+    [
+      "a sidecar that dies while an init container runs",
+      facts({
+        pod: pod({ initContainers: [sidecar, { name: "j", image: "img:1" }] }),
+        containers: [container({ name: "j" }), exited({ name: "i", exitCode: 0 })],
+      }),
+      "start i#1 crash 1",
+    ],
+    [
+      "a sidecar does not keep the pod from its end",
+      facts({ pod: besides, containers: [container({ name: "i" }), exited({ exitCode: 0 })] }),
+      "end Succeeded",
+    ],
+    [
+      "ended: the last sidecar goes first",
+      facts({ ...over, containers: [container({ name: "i" }), container({ name: "j" }), exited({ exitCode: 0 })] }),
+      "kill j-0 30s",
+    ],
+    [
+      "ended: each sidecar after the one before",
+      facts({ ...over, containers: [container({ name: "i" }), exited({ name: "j" }), exited({ exitCode: 0 })] }),
+      "kill i-0 30s",
+    ],
+    [
+      "ended: a sidecar's turn that comes late is short",
+      facts({ ...over, endedAt: NOW - 40_000, containers: [container({ name: "i" }), exited({ exitCode: 0 })] }),
+      "kill i-0 2s",
+    ],
+    ["past its active deadline", facts({ pod: brief, containers: [container()] }), "end Failed DeadlineExceeded"],
+    [
+      "its active deadline to come",
+      facts({ pod: brief, acceptedAt: NOW - 1000, containers: [container()] }),
+      "wait 4000",
+    ],
+    [
+      "past its active deadline before anything ran",
+      facts({ pod: brief, prepared: false, sandboxes: [] }),
+      "end Failed DeadlineExceeded",
+    ],
+    ["past its active deadline: all are told", facts({ ...late, containers: [container()] }), "kill c-0 30s"],
+    ["its hook first", facts({ pod: hooked, containers: [container()] }), "postStart"],
+    [
+      "the hook runs: the next waits",
+      facts({ pod: hooked, containers: [container()], hooks: { "c-0": "running" } }),
+      "wait",
+    ],
+    [
+      "the hook is done: the next begins",
+      facts({ pod: hooked, containers: [container()], hooks: { "c-0": "done" } }),
+      "start d#0 crash 0",
+    ],
+    ["the hook failed", facts({ pod: hooked, containers: [container()], hooks: { "c-0": "failed" } }), "kill c-0 30s"],
+    [
+      "a hook that an earlier agent saw done",
+      facts({ pod: { ...hooked, status: { containerStatuses: [reported] } }, containers: [container()] }),
+      "start d#0 crash 0",
+    ],
+    [
+      "a probe's own grace",
+      facts({
+        pod: pod({ containers: [{ name: "c", image: "img:1", startupProbe: { terminationGracePeriodSeconds: 3 } }] }),
+        containers: [container()],
+        probes: { "c-0": { started: false, ready: false, failed: "startup" } },
+      }),
+      "kill c-0 3s",
     ],
     [
       "old instances beyond the last two are removed",
@@ -209,6 +333,33 @@ describe("nextStep", () => {
         killing: { "c-0": NOW + 5000 },
       }),
       "kill c-0 1s",
+    ],
+    [
+      "deleted: the pod's containers before its sidecars",
+      facts({
+        pod: { ...besides, metadata: { ...besides.metadata, ...deleted } },
+        containers: [container(), container({ name: "i" })],
+        endingSince: NOW,
+      }),
+      "kill c-0 5s",
+    ],
+    [
+      "deleted: then the sidecars, in what is left",
+      facts({
+        pod: { ...besides, metadata: { ...besides.metadata, ...deleted } },
+        containers: [exited(), container({ name: "i" })],
+        endingSince: NOW - 2000,
+      }),
+      "kill i-0 3s",
+    ],
+    [
+      "deleted by force: all at once",
+      facts({
+        pod: { ...besides, metadata: { ...besides.metadata, ...deleted, deletionGracePeriodSeconds: 0 } },
+        containers: [container(), container({ name: "i" })],
+        endingSince: NOW,
+      }),
+      "kill c-0,i-0 0s",
     ],
     ["deleted, containers dead", facts({ pod: pod({}, deleted), containers: [exited()] }), "stopSandbox s0"],
     ["deleted, sandbox stopped", facts({ pod: pod({}, deleted), sandboxes: [sandbox({ ready: false })] }), "finalize"],

@@ -1,8 +1,10 @@
 import type { Container, Pod } from "@trireme/api";
 import { probeFact } from "../probes/probe-state.ts";
 import { restartOf } from "./crash-delay.ts";
-import type { ContainerFact, PodFacts } from "./facts.ts";
-import { newestOf } from "./facts.ts";
+import type { ContainerFact, EndFact, PodFacts } from "./facts.ts";
+import { PULL_FAILURE_SHOWN_MS, newestOf } from "./facts.ts";
+import { hookOf } from "./hooks.ts";
+import { DEFAULT_GRACE_SECONDS, graceOf, isSidecar, isRunning, killAll, killOne, ownGraceOf } from "./killing.ts";
 
 /** One idempotent thing to do for a pod. `wait` means that nothing is due before `until` or a new fact. */
 export type Step =
@@ -24,14 +26,19 @@ export type Step =
       readonly type: "kill";
       readonly containers: readonly ContainerFact[];
       readonly graceSeconds: number;
-      readonly why: string;
+      /** When SIGKILL follows. */
+      readonly deadline: number;
+      /** The event's message, when the pod does not simply end. */
+      readonly why?: string;
     }
+  /** Run the hook, beside other steps. */
+  | { readonly type: "postStart"; readonly container: ContainerFact }
   /** Wait, beside other steps, until no proxy sends new connections to the pod. */
   | { readonly type: "drain" }
   | { readonly type: "removeContainer"; readonly id: string }
   | { readonly type: "stopSandbox"; readonly id: string }
   | { readonly type: "removeSandbox"; readonly id: string }
-  | { readonly type: "end"; readonly phase: "Succeeded" | "Failed" }
+  | { readonly type: "end"; readonly end: EndFact }
   /** The last containers are dead and the address is free: the API object may go. */
   | { readonly type: "finalize" }
   | { readonly type: "forget" }
@@ -39,36 +46,36 @@ export type Step =
 
 /** A pod that the API no longer has was decided on while we were away; it gets this long to end. */
 const ORPHAN_GRACE_SECONDS = 1;
-const DEFAULT_GRACE_SECONDS = 30;
 /** Instances of one container that are kept for `lastState` and `logs --previous`: the newest and the one before. */
 const KEPT_INSTANCES = 2;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** The next step of a pod. Pure: the same facts at the same time give the same step. */
 export function nextStep(facts: PodFacts, now: number): Step {
-  const { pod, runtime } = facts;
+  const { pod } = facts;
   if (facts.gone || pod === undefined) return teardown(facts, ORPHAN_GRACE_SECONDS, now);
   if (facts.drain === "due") return { type: "drain" };
   if (facts.drain === "waiting") return { type: "wait", until: NEVER };
   if (pod.metadata.deletionTimestamp !== undefined) return teardown(facts, graceOf(pod), now);
-  if (facts.ended !== undefined) return release(facts, now);
-  if (!facts.prepared) return retry(facts, "", now) ?? { type: "prepare" };
+  if (facts.ended !== undefined) return release(pod, facts, now);
+  const verdict = outcome(pod, facts, now);
+  if (verdict !== undefined) return { type: "end", end: verdict };
+  const deadline = deadlineOf(pod, facts);
+  const step = advance(pod, facts, now);
+  return step.type === "wait" && deadline < step.until ? { type: "wait", until: deadline } : step;
+}
 
-  const sandbox = runtime.sandboxes[0];
-  const verdict = outcome(pod, facts);
-  if (verdict !== undefined) return { type: "end", phase: verdict };
+function advance(pod: Pod, facts: PodFacts, now: number): Step {
+  if (!facts.prepared) return retry(facts, "", now) ?? { type: "prepare" };
+  const sandbox = facts.runtime.sandboxes[0];
   if (sandbox === undefined || !sandbox.ready) return renewSandbox(facts, now);
   return runContainers(pod, facts, now);
 }
 
-/** Seconds that a pod's containers get between SIGTERM and SIGKILL when it is deleted. */
-export function graceOf(pod: Pod): number {
-  return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
-}
-
-/** Whether an init container runs beside the pod's containers for as long as they do. */
-export function isSidecar(container: Container): boolean {
-  return container.restartPolicy === "Always";
+/** When the pod has been active for as long as it may; `Infinity` when it may for ever. */
+function deadlineOf(pod: Pod, facts: PodFacts): number {
+  const seconds = pod.spec.activeDeadlineSeconds;
+  return seconds === undefined ? NEVER : facts.acceptedAt + seconds * 1000;
 }
 
 /** Whether a container that has ended is to run again. */
@@ -84,22 +91,11 @@ function retry(facts: PodFacts, name: string, now: number): Step | undefined {
   return failure !== undefined && failure.retryAt > now ? { type: "wait", until: failure.retryAt } : undefined;
 }
 
-/** The containers still running, if they must be told (again) to end; an earlier deadline overrides a later one. */
-function killOf(facts: PodFacts, containers: readonly ContainerFact[], grace: number, why: string, now: number) {
-  const deadline = (facts.endingSince || now) + grace * 1000;
-  const due = containers.filter((container) => {
-    const told = facts.killing[container.id];
-    return container.state === "running" && (told === undefined || deadline < told);
-  });
-  const graceSeconds = Math.max(0, Math.ceil((deadline - now) / 1000));
-  return due.length === 0 ? undefined : ({ type: "kill", containers: due, graceSeconds, why } satisfies Step);
-}
-
 function teardown(facts: PodFacts, grace: number, now: number): Step {
   const { runtime } = facts;
-  const kill = killOf(facts, runtime.containers, grace, "the pod is being deleted", now);
+  const kill = killAll(facts, grace, now);
   if (kill !== undefined) return kill;
-  if (runtime.containers.some((container) => container.state === "running")) return { type: "wait", until: NEVER };
+  if (runtime.containers.some(isRunning)) return { type: "wait", until: NEVER };
   const waiting = retry(facts, "", now);
   if (waiting !== undefined) return waiting;
   const live = runtime.sandboxes.find((sandbox) => sandbox.ready);
@@ -111,23 +107,26 @@ function teardown(facts: PodFacts, grace: number, now: number): Step {
 }
 
 /** A pod that has ended keeps its containers for their logs, but not its address and not its sidecars. */
-function release(facts: PodFacts, now: number): Step {
-  const kill = killOf(facts, facts.runtime.containers, DEFAULT_GRACE_SECONDS, "the pod has ended", now);
+function release(pod: Pod, facts: PodFacts, now: number): Step {
+  const kill = killAll(facts, ownGraceOf(pod), now);
   if (kill !== undefined) return kill;
-  if (facts.runtime.containers.some((container) => container.state === "running"))
-    return { type: "wait", until: NEVER };
+  if (facts.runtime.containers.some(isRunning)) return { type: "wait", until: NEVER };
   const waiting = retry(facts, "", now);
   if (waiting !== undefined) return waiting;
   const live = facts.runtime.sandboxes.find((sandbox) => sandbox.ready);
   return live === undefined ? { type: "wait", until: NEVER } : { type: "stopSandbox", id: live.id };
 }
 
-/** How the pod has ended, if it has: an init container failed for good, or every container is done. */
-function outcome(pod: Pod, facts: PodFacts): "Succeeded" | "Failed" | undefined {
+/** How the pod has ended, if it has: it took too long, an init container failed for good, or every container is done. */
+function outcome(pod: Pod, facts: PodFacts, now: number): EndFact | undefined {
+  if (now >= deadlineOf(pod, facts)) {
+    const message = "Pod was active on the node longer than the specified deadline";
+    return { phase: "Failed", reason: "DeadlineExceeded", message };
+  }
   for (const init of pod.spec.initContainers ?? []) {
     const last = newestOf(facts.runtime, init.name);
     if (isSidecar(init) || last === undefined || last.state !== "exited") continue;
-    if (last.exitCode !== 0 && !restarts(pod, last, "init")) return "Failed";
+    if (last.exitCode !== 0 && !restarts(pod, last, "init")) return { phase: "Failed" };
   }
   let failed = false;
   for (const container of pod.spec.containers) {
@@ -135,16 +134,16 @@ function outcome(pod: Pod, facts: PodFacts): "Succeeded" | "Failed" | undefined 
     if (last === undefined || last.state !== "exited" || restarts(pod, last, "main")) return undefined;
     failed ||= last.exitCode !== 0;
   }
-  return failed ? "Failed" : "Succeeded";
+  return { phase: failed ? "Failed" : "Succeeded" };
 }
 
 function renewSandbox(facts: PodFacts, now: number): Step {
   const { runtime } = facts;
   const old = runtime.sandboxes[0];
   // Containers of a dead sandbox have lost their network: they end before a new sandbox begins.
-  const kill = killOf(facts, runtime.containers, DEFAULT_GRACE_SECONDS, "the pod's sandbox has died", now);
+  const kill = killAll(facts, DEFAULT_GRACE_SECONDS, now);
   if (kill !== undefined) return kill;
-  if (runtime.containers.some((container) => container.state === "running")) return { type: "wait", until: NEVER };
+  if (runtime.containers.some(isRunning)) return { type: "wait", until: NEVER };
   const waiting = retry(facts, "", now);
   if (waiting !== undefined) return waiting;
   const older = runtime.sandboxes[1];
@@ -156,11 +155,17 @@ function runContainers(pod: Pod, facts: PodFacts, now: number): Step {
   let until = NEVER;
   for (const { container, role } of due(pod, facts)) {
     const step = stepOf(pod, facts, container, role, now);
-    if (step === undefined) continue;
-    if (step.type !== "wait") return step;
-    until = Math.min(until, step.until);
+    if (step !== undefined && step.type !== "wait") return step;
+    if (step !== undefined) until = Math.min(until, step.until);
+    // Containers start in order, each after the hook of the one before: people rely on it.
+    if (hookRuns(pod, facts, container)) break;
   }
   return clean(facts) ?? { type: "wait", until };
+}
+
+function hookRuns(pod: Pod, facts: PodFacts, container: Container): boolean {
+  const last = newestOf(facts.runtime, container.name);
+  return last?.state === "running" && hookOf(pod, container, last, facts.hooks) === "running";
 }
 
 type Due = { readonly container: Container; readonly role: "init" | "main" | "sidecar" };
@@ -177,7 +182,8 @@ function due(pod: Pod, facts: PodFacts): Due[] {
     if (isSidecar(container)) {
       out.push({ container, role: "sidecar" });
       const probed = current === undefined ? undefined : (facts.probes[current.id] ?? probeFact(container, []));
-      const started = current?.state === "running" && (probed?.started ?? false);
+      const hooked = current !== undefined && hookOf(pod, container, current, facts.hooks) === "done";
+      const started = current?.state === "running" && hooked && (probed?.started ?? false);
       if (!inited && !started) return out;
     } else if (!inited && !(current?.state === "exited" && current.exitCode === 0)) {
       out.push({ container, role: "init" });
@@ -191,7 +197,7 @@ function due(pod: Pod, facts: PodFacts): Due[] {
 function stepOf(pod: Pod, facts: PodFacts, container: Container, role: Due["role"], now: number): Step | undefined {
   const sandbox = facts.runtime.sandboxes[0]!;
   const last = newestOf(facts.runtime, container.name);
-  if (last?.state === "running" && last.sandboxId === sandbox.id) return unhealthy(pod, facts, container, last, now);
+  if (last?.state === "running" && last.sandboxId === sandbox.id) return tend(pod, facts, container, last, now);
   if (last?.state === "unknown") return { type: "removeContainer", id: last.id };
   // The start of a new sandbox is no crash: its containers run at once, but their count goes on.
   let next = { attempt: last === undefined ? 0 : last.attempt + 1, crashStep: 0 };
@@ -209,7 +215,10 @@ function stepOf(pod: Pod, facts: PodFacts, container: Container, role: Due["role
     return { type: "pullImage", image: name, policy: pullPolicyOf(container), failures: image?.failures ?? 0 };
   }
   if (image.state === "pulling") return { type: "wait", until: NEVER };
-  if (image.state === "failed") return { type: "wait", until: image.retryAt };
+  if (image.state === "failed") {
+    const shown = image.failedAt + PULL_FAILURE_SHOWN_MS;
+    return { type: "wait", until: now < shown ? Math.min(shown, image.retryAt) : image.retryAt };
+  }
   const created = last?.state === "created" && last.sandboxId === sandbox.id ? last : undefined;
   return {
     type: "startContainer",
@@ -231,14 +240,16 @@ export function pullPolicyOf(container: Container): string {
   return tag === "latest" ? "Always" : "IfNotPresent";
 }
 
-function unhealthy(pod: Pod, facts: PodFacts, container: Container, last: ContainerFact, now: number) {
-  const failed = facts.probes[last.id]?.failed;
-  if (failed === undefined || facts.killing[last.id] !== undefined) return undefined;
-  const grace =
-    container.livenessProbe?.terminationGracePeriodSeconds ??
-    pod.spec.terminationGracePeriodSeconds ??
-    DEFAULT_GRACE_SECONDS;
-  return killOf(facts, [last], grace, failed, now);
+/** What a running container needs: its hook, or its end when the hook or a probe has failed. */
+function tend(pod: Pod, facts: PodFacts, container: Container, running: ContainerFact, now: number): Step | undefined {
+  const hook = hookOf(pod, container, running, facts.hooks);
+  if (hook === undefined) return { type: "postStart", container: running };
+  if (hook === "failed") return killOne(facts, running, ownGraceOf(pod), "FailedPostStartHook", now);
+  const failed = facts.probes[running.id]?.failed;
+  if (failed === undefined) return undefined;
+  const probe = failed === "startup" ? container.startupProbe : container.livenessProbe;
+  const grace = probe?.terminationGracePeriodSeconds ?? ownGraceOf(pod);
+  return killOne(facts, running, grace, `Container ${container.name} failed ${failed} probe, will be restarted`, now);
 }
 
 /** Dead instances beyond those that people may ask for, and sandboxes that were replaced. */

@@ -147,6 +147,44 @@ describe("podBehaviour", () => {
     expect(actor.steps).toEqual(["pullImage"]);
   });
 
+  it("runs a postStart hook beside its steps and is Running only after it", () => {
+    const lifecycle = { postStart: { exec: { command: ["x"] } } };
+    const hooked: Pod = { ...pod, spec: { ...pod.spec, containers: [{ name: "c", image: "img:1", lifecycle }] } };
+    const begin = (): Driven => {
+      const actor = new Driven().send({ type: "boot", pod: hooked, runtime: empty });
+      actor.done().done({ sandbox });
+      actor.send({ type: "image", image: "img:1", fact: { state: "present", ref: "sha256:1" } });
+      return actor.done({ container: running });
+    };
+    const actor = begin();
+    expect(actor.steps).toEqual(["postStart"]);
+    expect(actor.effects.some((effect) => effect.type === "probe")).toBe(false);
+    expect(actor.state.status?.phase).toBe("Pending");
+    actor.send({ type: "hook", containerId: "c0", ok: true });
+    expect(actor.status).toMatchObject({ phase: "Running", containerStatuses: [{ ready: true }] });
+    expect(actor.effects.some((effect) => effect.type === "probe")).toBe(true);
+    const failing = begin().send({ type: "hook", containerId: "c0", ok: false });
+    expect(failing.steps).toEqual(["kill"]);
+    const end = { ...running, state: "exited" as const, exitCode: 137, finishedAt: failing.now };
+    expect(failing.send({ type: "container", container: end }).steps).toEqual(["startContainer"]);
+    const metadata = { ...pod.metadata, deletionTimestamp: "t", deletionGracePeriodSeconds: 0 };
+    expect(begin().send({ type: "desired", pod: { ...hooked, metadata } }).steps).toEqual(["kill"]);
+  });
+
+  it("ends at its active deadline by a timer, and keeps what the manifest had ready", () => {
+    const actor = new Driven().send({
+      type: "boot",
+      pod: { ...pod, spec: { ...pod.spec, activeDeadlineSeconds: 5 } },
+      runtime: { ...empty, sandboxes: [sandbox], containers: [running] },
+    });
+    actor.done();
+    expect(actor.effects.find((effect) => effect.type === "wake")).toEqual({ type: "wake", at: 6000 });
+    actor.send({ type: "tick" }, 6000);
+    expect(actor.steps).toEqual(["kill"]);
+    actor.send({ type: "container", container: { ...running, state: "exited", exitCode: 143, finishedAt: 6100 } });
+    expect(actor.status).toMatchObject({ phase: "Failed", reason: "DeadlineExceeded" });
+  });
+
   it("waits in CrashLoopBackOff with a timer", () => {
     const actor = started();
     const end = { ...running, state: "exited" as const, exitCode: 1, finishedAt: actor.now, crashStep: 1 };

@@ -2,10 +2,14 @@ import type { Behaviour, Transition } from "@trireme/actor";
 import type { Pod, PodStatus } from "@trireme/api";
 import { assert } from "@trireme/base";
 import { podStatus } from "../status/pod-status.ts";
-import type { ContainerFact, ImageFact, PodFacts, ProbeFact, RuntimePod, SandboxFact } from "./facts.ts";
+import type { StatusEvent } from "../status/status-events.ts";
+import { statusEvents } from "../status/status-events.ts";
+import type { ContainerFact, EndFact, ImageFact, PodFacts, ProbeFact, RuntimePod, SandboxFact } from "./facts.ts";
 import { emptyRuntimePod } from "./facts.ts";
+import { hookOf } from "./hooks.ts";
+import { graceOf, isRunning } from "./killing.ts";
 import type { Step } from "./next-step.ts";
-import { graceOf, nextStep } from "./next-step.ts";
+import { nextStep } from "./next-step.ts";
 
 /** What a pod's actor is told. `at` is the wall clock in milliseconds when it was sent. */
 export type PodMessage = { readonly at: number } &
@@ -28,6 +32,8 @@ export type PodMessage = { readonly at: number } &
     | { readonly type: "drained" }
     | { readonly type: "image"; readonly image: string; readonly fact: ImageFact }
     | { readonly type: "probe"; readonly containerId: string; readonly fact: ProbeFact }
+    /** A postStart hook has ended. */
+    | { readonly type: "hook"; readonly containerId: string; readonly ok: boolean }
     | { readonly type: "tick" }
   );
 
@@ -44,6 +50,7 @@ export type PodEffect =
   | { readonly type: "probe"; readonly pod: Pod; readonly containers: readonly ContainerFact[]; readonly ip: string }
   /** Read the runtime's truth about this pod again: a step failed half-way. */
   | { readonly type: "refresh" }
+  | { readonly type: "event"; readonly pod: Pod; readonly event: StatusEvent }
   | { readonly type: "wake"; readonly at: number };
 
 /** A pod's actor between two messages. */
@@ -51,7 +58,7 @@ export interface PodState {
   readonly facts: PodFacts;
   /** The runtime's truth has been read since the start: before that no step is taken. */
   readonly synced: boolean;
-  /** The step that is being done; pulls and kills run beside it. */
+  /** The step that is being done; pulls, hooks and kills run beside it. */
   readonly busy: Step | undefined;
   /** When `busy` last changed: lists that were asked for earlier do not know of it. */
   readonly changedAt: number;
@@ -87,11 +94,14 @@ export function podBehaviour(seed: {
     images: {},
     failures: {},
     probes: {},
+    hooks: {},
     killing: {},
     drain: undefined,
+    acceptedAt: 0,
     endingSince: 0,
     finalized: false,
     ended: undefined,
+    endedAt: 0,
   };
   return {
     name: "pod",
@@ -135,6 +145,8 @@ function apply(state: PodState, message: PodMessage): PodState {
       return set({ images: { ...facts.images, [message.image]: message.fact } });
     case "probe":
       return set({ probes: { ...facts.probes, [message.containerId]: message.fact } });
+    case "hook":
+      return set({ hooks: { ...facts.hooks, [message.containerId]: message.ok ? "done" : "failed" } });
     case "drained":
       return drained(state, message.at);
     case "tick":
@@ -152,18 +164,20 @@ function gone(state: PodState, at: number): PodState {
 }
 
 function desired(state: PodState, pod: Pod, at: number): PodState {
-  const { facts } = state;
-  const ended = facts.ended ?? endedOf(pod);
+  const ended = state.facts.ended ?? endedOf(pod);
+  const endedAt = state.facts.endedAt || (ended === undefined ? 0 : at);
+  const acceptedAt = state.facts.acceptedAt || Date.parse(pod.status?.startTime ?? "") || at;
+  const facts: PodFacts = { ...state.facts, pod, ended, endedAt, acceptedAt };
   const ending = pod.metadata.deletionTimestamp !== undefined;
-  if (!ending || facts.endingSince !== 0) return { ...state, facts: { ...facts, pod, ended } };
+  if (!ending || facts.endingSince !== 0) return { ...state, facts };
   const drain = mayDrain(state, pod) ? (facts.drain ?? "due") : "over";
-  return { ...state, facts: { ...facts, pod, ended, drain, endingSince: drain === "over" ? at : 0 } };
+  return { ...state, facts: { ...facts, drain, endingSince: drain === "over" ? at : 0 } };
 }
 
 /** Forced ends take no time, and where nothing runs there is nothing to take out of rotation. */
 function mayDrain({ facts, synced }: PodState, pod: Pod): boolean {
   if (facts.gone || facts.ended !== undefined || graceOf(pod) === 0) return false;
-  return !synced || facts.runtime.containers.some((container) => container.state === "running");
+  return !synced || facts.runtime.containers.some(isRunning);
 }
 
 function drained(state: PodState, at: number): PodState {
@@ -173,9 +187,11 @@ function drained(state: PodState, at: number): PodState {
 }
 
 /** An API status that says the pod has ended binds us too, whatever the runtime has forgotten since. */
-function endedOf(pod: Pod): "Succeeded" | "Failed" | undefined {
-  const phase = pod.status?.phase;
-  return phase === "Succeeded" || phase === "Failed" ? phase : undefined;
+function endedOf({ status }: Pod): EndFact | undefined {
+  const phase = status?.phase;
+  if (phase !== "Succeeded" && phase !== "Failed") return undefined;
+  const { reason, message } = status ?? {};
+  return { phase, ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
 }
 
 function withContainer(runtime: RuntimePod, container: ContainerFact): RuntimePod {
@@ -184,11 +200,11 @@ function withContainer(runtime: RuntimePod, container: ContainerFact): RuntimePo
 }
 
 /** Facts about containers that no longer exist would pile up. */
-function pruned(facts: PodFacts, runtime: RuntimePod): Pick<PodFacts, "probes" | "killing"> {
-  const running = new Set(runtime.containers.filter((c) => c.state === "running").map((c) => c.id));
+function pruned(facts: PodFacts, runtime: RuntimePod): Pick<PodFacts, "probes" | "hooks" | "killing"> {
+  const running = new Set(runtime.containers.filter(isRunning).map((c) => c.id));
   const keep = <T>(map: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(Object.entries(map).filter(([id]) => running.has(id)));
-  return { probes: keep(facts.probes), killing: keep(facts.killing) };
+  return { probes: keep(facts.probes), hooks: keep(facts.hooks), killing: keep(facts.killing) };
 }
 
 function subjectOf(step: Step): string {
@@ -236,6 +252,9 @@ function finished(state: PodState, step: Step, result: StepResult, at: number): 
 function failed(state: PodState, step: Step, reason: string, message: string, at: number): PodState {
   const { facts } = state;
   if (step.type === "drain") return drained(state, at);
+  if (step.type === "postStart") {
+    return { ...state, facts: { ...facts, hooks: { ...facts.hooks, [step.container.id]: "failed" } } };
+  }
   if (step.type === "kill") {
     const killing = { ...facts.killing };
     for (const container of step.containers) delete killing[container.id];
@@ -271,7 +290,7 @@ function advance(before: PodState, now: number, node: NodeIdentity, refresh: boo
     const step = nextStep(state.facts, now);
     const { facts } = state;
     if (step.type === "end") {
-      state = { ...state, facts: { ...facts, ended: step.phase } };
+      state = { ...state, facts: { ...facts, ended: step.end, endedAt: now } };
       continue;
     }
     if (step.type === "wait") {
@@ -287,10 +306,11 @@ function advance(before: PodState, now: number, node: NodeIdentity, refresh: boo
       state = { ...state, facts: { ...facts, images } };
     } else if (step.type === "drain") {
       state = { ...state, facts: { ...facts, drain: "waiting" } };
+    } else if (step.type === "postStart") {
+      state = { ...state, facts: { ...facts, hooks: { ...facts.hooks, [step.container.id]: "running" } } };
     } else if (step.type === "kill") {
-      const deadline = (facts.endingSince || now) + step.graceSeconds * 1000;
       const killing = { ...facts.killing };
-      for (const container of step.containers) killing[container.id] = Math.min(deadline, now + 1e9);
+      for (const container of step.containers) killing[container.id] = step.deadline;
       state = { ...state, facts: { ...facts, killing } };
     } else {
       state = { ...state, busy: step, changedAt: now };
@@ -306,12 +326,19 @@ function probe(state: PodState, effects: PodEffect[]): PodState {
   if (pod === undefined || !state.synced) return state;
   // A pod that ends is out of service at once: its probes have nothing more to say.
   const over = gone || ended !== undefined || endingSince !== 0;
-  const running = over ? [] : runtime.containers.filter((container) => container.state === "running");
+  const running = over ? [] : runtime.containers.filter((container) => isStarted(pod, container, state.facts));
   const ip = runtime.sandboxes[0]?.ip ?? "";
   const probed = running.map((container) => container.id).join();
   if (probed === state.probed) return state;
   effects.push({ type: "probe", pod, containers: running, ip });
   return { ...state, probed };
+}
+
+/** Runs, and its postStart hook has ended. */
+function isStarted(pod: Pod, instance: ContainerFact, facts: PodFacts): boolean {
+  const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  const container = all.find(({ name }) => name === instance.name);
+  return isRunning(instance) && container !== undefined && hookOf(pod, container, instance, facts.hooks) === "done";
 }
 
 function report(state: PodState, now: number, node: NodeIdentity, effects: PodEffect[]): PodState {
@@ -326,5 +353,6 @@ function report(state: PodState, now: number, node: NodeIdentity, effects: PodEf
   if (state.status !== undefined && JSON.stringify(status) === JSON.stringify(state.status)) return state;
   if (state.status === undefined && JSON.stringify(status) === JSON.stringify(pod.status)) return { ...state, status };
   effects.push({ type: "report", pod, status });
+  for (const event of statusEvents(pod, last, status)) effects.push({ type: "event", pod, event });
   return { ...state, status };
 }

@@ -1,10 +1,10 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Container, Pod } from "@trireme/api";
+import type { Container, Pod, Service } from "@trireme/api";
 import { TriremeError, errorFrom, hasCode } from "@trireme/base";
 import type { Cri } from "@trireme/cri";
 import type { Logger } from "@trireme/telemetry";
-import type { ImageStore } from "../images/image-store.ts";
+import type { ImageProgress, ImageStore } from "../images/image-store.ts";
 import type { StatusSink } from "../status/status-sink.ts";
 import type { ConfigSource } from "../volumes/config-source.ts";
 import type { DnsSettings } from "../volumes/pod-files.ts";
@@ -14,12 +14,17 @@ import type { PodSurroundings } from "./cri-config.ts";
 import { containerConfig, logDirectoryName, mountsOf, sandboxConfig } from "./cri-config.ts";
 import type { EnvironmentSources, KeyValues } from "./environment.ts";
 import { environmentNeeds, environmentOf } from "./environment.ts";
-import type { ContainerFact, PodFacts, SandboxFact } from "./facts.ts";
+import type { ContainerFact, ImageFact, PodFacts, SandboxFact } from "./facts.ts";
 import type { Gate } from "./gate.ts";
 import type { Step } from "./next-step.ts";
 import type { NodeIdentity, PodMessage, StepResult } from "./pod-behaviour.ts";
+import type { LastWords } from "./runtime-view.ts";
 import { factOf, readContainer } from "./runtime-view.ts";
-import { runPreStop } from "./pre-stop.ts";
+import { serviceEnvironment } from "./service-environment.ts";
+import type { ImageUser } from "./run-as.ts";
+import { rootRefusal, userWanted } from "./run-as.ts";
+import { TERMINATION_PATH, terminationFile } from "./termination-file.ts";
+import { POST_START_SECONDS, runHook } from "./lifecycle-hooks.ts";
 
 /** Events about pods, as `kubectl describe` shows them. */
 export interface PodEvents {
@@ -51,17 +56,15 @@ export interface PodRunnerOptions {
   /** A container exists from now on: its events belong to this pod. */
   readonly onCreated: (uid: string, containerId: string, sandboxId: string) => void;
   readonly onForgotten: (uid: string) => void;
+  readonly lastWords?: LastWords;
+  /** All Services, once they are known. */
+  readonly services: () => Promise<readonly Service[]>;
   /** Takes an ending pod out of rotation; resolves when that is done or has taken long enough. */
   readonly drain: (pod: Pod) => Promise<void>;
 }
 
-/** Where a container finds the file for its last words, unless it says otherwise. */
-const TERMINATION_PATH = "/dev/termination-log";
-
-/** The same file among the pod's own on the node. */
-export function terminationFile(container: string, attempt: number): string {
-  return `termination/${container}-${attempt}`;
-}
+/** Kubelet's smallest grace after a hook has used up the pod's. */
+const AFTER_HOOK_SECONDS = 2;
 
 /** Carries out the steps of pods and reports by message. */
 export interface PodRunner {
@@ -81,6 +84,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
       hostIP: node.address,
       podIP: pod.spec.hostNetwork ? node.address : ip,
       allocatable,
+      services: new Map(),
       config: (kind, name) => data.get(`${kind}/${name}`),
     };
   }
@@ -90,6 +94,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     return {
       cgroupParent: options.cgroupParent,
       logDirectory: join(options.logRoot, name),
+      clusterDomain: options.clusterDomain,
       dns: dnsSettings(pod, options.dnsServers(), options.clusterDomain, options.hostDns),
     };
   }
@@ -107,9 +112,15 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     const config = sandboxConfig(pod, attempt, surroundings(pod));
     const id = await options.gates.sandboxes.run(() => cri.runPodSandbox(config));
     const ip = pod.spec.hostNetwork ? options.node.address : ((await cri.podSandboxStatus(id)).network?.ip ?? "");
-    await options.volumes.writeFile(pod.metadata.uid ?? "", "hosts", hostsFile(pod, ip, options.clusterDomain));
+    await writeHosts(pod, ip);
     const sandbox: SandboxFact = { id, attempt, ready: true, ip, createdAt: now() };
     return { sandbox };
+  }
+
+  async function writeHosts(pod: Pod, ip: string): Promise<string> {
+    const node = pod.spec.hostNetwork ? await readFile("/etc/hosts", "utf8").catch(() => "") : "";
+    const text = hostsFile(pod, ip, options.clusterDomain, node);
+    return options.volumes.writeFile(pod.metadata.uid ?? "", "hosts", text);
   }
 
   async function startContainer(
@@ -136,13 +147,14 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     for (const { kind, name } of environmentNeeds(container)) {
       data.set(`${kind}/${name}`, await options.config.get(kind, pod.metadata.namespace ?? "default", name));
     }
-    await refuseRoot(pod, container, step.imageRef);
+    const imageUser = await imageUserOf(pod, container, step.imageRef);
     const uid = pod.metadata.uid ?? "";
-    const env = environmentOf(pod, container, sources(pod, sandbox.ip, data));
-    const hosts = await options.volumes.writeFile(uid, "hosts", hostsFile(pod, sandbox.ip, options.clusterDomain));
+    const links = serviceEnvironment(pod, await options.services());
+    const env = environmentOf(pod, container, { ...sources(pod, sandbox.ip, data), services: links });
+    const hosts = await writeHosts(pod, sandbox.ip);
     const last = await options.volumes.writeFile(uid, terminationFile(container.name, step.attempt), "", 0o666);
     const files = {
-      ...(pod.spec.hostNetwork ? {} : { "/etc/hosts": hosts }),
+      "/etc/hosts": hosts,
       [container.terminationMessagePath ?? TERMINATION_PATH]: last,
     };
     const mounts = mountsOf(container, volumePaths.get(uid) ?? new Map(), env, files);
@@ -150,26 +162,28 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     const around = surroundings(pod);
     await mkdir(join(around.logDirectory, container.name), { recursive: true });
     const { attempt, crashStep, imageRef } = step;
-    const config = containerConfig(pod, container, { attempt, crashStep, imageRef, env, mounts, logPath });
+    const config = containerConfig(pod, container, {
+      attempt,
+      crashStep,
+      imageRef,
+      env,
+      mounts,
+      logPath,
+      ...(imageUser === undefined ? {} : { imageUser }),
+    });
     const sandboxed = sandboxConfig(pod, step.sandboxAttempt, around);
     return options.gates.containers.run(() => cri.createContainer(step.sandboxId, config, sandboxed));
   }
 
-  /** `runAsNonRoot`: neither the manifest nor the image may make the process root. */
-  async function refuseRoot(pod: Pod, container: Container, imageRef: string): Promise<void> {
-    const [own, shared] = [container.securityContext, pod.spec.securityContext];
-    if (!(own?.runAsNonRoot ?? shared?.runAsNonRoot)) return;
-    const user = own?.runAsUser ?? shared?.runAsUser;
-    if (user !== undefined && user !== 0) return;
-    const image = user === undefined ? await cri.imageStatus(imageRef) : undefined;
-    if ((image?.uid?.value ?? 0n) !== 0n) return;
-    const named = image?.username ?? "";
-    throw new TriremeError(
-      "Invalid",
-      named === "" || named === "root"
-        ? `container has runAsNonRoot and would run as root: set securityContext.runAsUser to another user`
-        : `container has runAsNonRoot and its image names the user "${named}", which may be root: set runAsUser`,
-    );
+  /** Whom the image runs as, where that matters; refuses what `runAsNonRoot` forbids. */
+  async function imageUserOf(pod: Pod, container: Container, imageRef: string): Promise<ImageUser | undefined> {
+    const wanted = userWanted(pod, container);
+    if (!wanted.matters) return undefined;
+    const image = await cri.imageStatus(imageRef);
+    const user = { name: image?.username ?? "", ...(image?.uid === undefined ? {} : { id: image.uid.value }) };
+    const refusal = rootRefusal(wanted, user, container.name);
+    if (refusal !== undefined) throw new TriremeError("Invalid", refusal);
+    return user;
   }
 
   async function kill(
@@ -180,25 +194,67 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     await Promise.all(
       step.containers.map(async (fact) => {
         if (facts.pod !== undefined) {
-          options.events?.normal(facts.pod, "Killing", `Stopping container ${fact.name}: ${step.why}`);
+          options.events?.normal(facts.pod, "Killing", step.why ?? `Stopping container ${fact.name}`);
         }
-        const spent = facts.pod === undefined ? 0 : await preStop(facts, fact, step.graceSeconds);
-        await cri.stopContainer(fact.id, Math.max(0, step.graceSeconds - spent));
-        const after = await readContainer(cri, fact.id, fact.sandboxId);
+        const spent = await preStop(facts, fact, step.graceSeconds);
+        // What a slow hook has left of the grace period is never too short to end properly.
+        const left = step.graceSeconds === 0 ? 0 : Math.max(AFTER_HOOK_SECONDS, step.graceSeconds - spent);
+        await cri.stopContainer(fact.id, spent === 0 ? step.graceSeconds : left);
+        const after = await readContainer(cri, fact.id, fact.sandboxId, options.lastWords);
         const container = after ?? { ...fact, state: "exited" as const, finishedAt: now(), exitCode: 137 };
         send({ type: "container", container, at: now() });
       }),
     );
   }
 
+  /** Runs the hook within the grace period, if the container still runs, and answers the whole seconds that it took. */
   async function preStop(facts: PodFacts, fact: ContainerFact, graceSeconds: number): Promise<number> {
-    const container = [...(facts.pod?.spec.containers ?? []), ...(facts.pod?.spec.initContainers ?? [])].find(
-      (c) => c.name === fact.name,
-    );
-    const hook = container?.lifecycle?.preStop;
-    if (hook === undefined || graceSeconds <= 0 || container === undefined) return 0;
+    const { pod } = facts;
+    const container = pod === undefined ? undefined : findContainer(pod, fact.name);
+    const handler = container?.lifecycle?.preStop;
+    if (pod === undefined || container === undefined || handler === undefined || graceSeconds <= 0) return 0;
+    if ((await readContainer(cri, fact.id, fact.sandboxId))?.state !== "running") return 0;
     const ip = facts.runtime.sandboxes[0]?.ip ?? "";
-    return runPreStop({ cri, container, hook, containerId: fact.id, ip, graceSeconds, log: options.log });
+    const started = performance.now();
+    const spent = (): number => Math.floor((performance.now() - started) / 1000);
+    try {
+      await runHook({ cri, container, handler, containerId: fact.id, ip, timeoutSeconds: graceSeconds });
+    } catch (error) {
+      options.log.warn("a preStop hook failed", { pod: pod.metadata.name, container: container.name, err: error });
+      // One that merely took all the time is no failure, in kubelet's eyes.
+      if (spent() < graceSeconds) options.events?.warning(pod, "FailedPreStopHook", "PreStopHook failed");
+    }
+    return spent();
+  }
+
+  async function postStart(pod: Pod, facts: PodFacts, fact: ContainerFact): Promise<boolean> {
+    const container = containerNamed(pod, fact.name);
+    const handler = container.lifecycle!.postStart!;
+    const ip = facts.runtime.sandboxes[0]?.ip ?? "";
+    try {
+      await runHook({ cri, container, handler, containerId: fact.id, ip, timeoutSeconds: POST_START_SECONDS });
+      return true;
+    } catch (error) {
+      options.log.warn("a postStart hook failed", { pod: pod.metadata.name, container: container.name, err: error });
+      options.events?.warning(pod, "FailedPostStartHook", "PostStartHook failed");
+      return false;
+    }
+  }
+
+  function progressOf(pod: Pod, image: string): ImageProgress {
+    const tell = (reason: string, message: string): void => options.events?.normal(pod, reason, message);
+    return {
+      present: () => tell("Pulled", `Container image "${image}" already present on machine`),
+      pulling: () => tell("Pulling", `Pulling image "${image}"`),
+      pulled: (seconds) => tell("Pulled", `Successfully pulled image "${image}" in ${seconds.toFixed(1)}s`),
+    };
+  }
+
+  function tellOfFailedImage(pod: Pod, fact: Extract<ImageFact, { state: "failed" }>): void {
+    const { reason, message } = fact;
+    const names = { ErrImagePull: "Failed", ErrImageNeverPull: "ErrImageNeverPull", InvalidImageName: "InspectFailed" };
+    options.events?.warning(pod, names[reason], message);
+    options.events?.warning(pod, "Failed", `Error: ${reason}`);
   }
 
   async function forget(facts: PodFacts): Promise<void> {
@@ -219,14 +275,19 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
       case "startContainer":
         return startContainer(pod!, facts, step);
       case "pullImage": {
-        const fact = await options.images.ensure(step.image, step.policy, step.failures);
-        if (fact.state === "failed") options.events?.warning(pod!, "Failed", fact.message);
+        const fact = await options.images.ensure(step.image, step.policy, step.failures, progressOf(pod!, step.image));
+        if (fact.state === "failed") tellOfFailedImage(pod!, fact);
         send({ type: "image", image: step.image, fact, at: now() });
         return undefined;
       }
       case "kill":
         await kill(facts, step, send);
         return {};
+      case "postStart": {
+        const { container } = step;
+        send({ type: "hook", containerId: container.id, ok: await postStart(pod!, facts, container), at: now() });
+        return undefined;
+      }
       case "drain":
         await options.drain(pod!);
         send({ type: "drained", at: now() });
@@ -264,7 +325,8 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
         const log = { pod: `${namespace}/${name}`, step: step.type, reason, err: error };
         options.log.warn("a pod's step failed", log);
         if (facts.pod !== undefined && facts.endingSince === 0) {
-          options.events?.warning(facts.pod, eventReason(step), error.message);
+          const text = step.type === "startContainer" ? `Error: ${error.message}` : error.message;
+          options.events?.warning(facts.pod, eventReason(step), text);
         }
         send({ type: "failed", step, reason, message: error.message, at: now() });
       }
@@ -272,8 +334,12 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
   };
 }
 
+function findContainer(pod: Pod, name: string): Container | undefined {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((container) => container.name === name);
+}
+
 function containerNamed(pod: Pod, name: string): Container {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((container) => container.name === name)!;
+  return findContainer(pod, name)!;
 }
 
 function eventReason(step: Step): string {

@@ -10,7 +10,7 @@ import { emptyRuntimePod } from "./facts.ts";
 import type { Step } from "./next-step.ts";
 import type { NodeIdentity, PodEffect, PodMessage, PodState } from "./pod-behaviour.ts";
 import { podBehaviour } from "./pod-behaviour.ts";
-import type { PodRunner } from "./pod-runner.ts";
+import type { PodEvents, PodRunner } from "./pod-runner.ts";
 import type { LastWords, ReadOptions } from "./runtime-view.ts";
 import { readContainer, readRuntime } from "./runtime-view.ts";
 
@@ -41,6 +41,7 @@ export interface PodSetOptions {
   readonly log: Logger;
   readonly onRelist?: (seconds: number) => void;
   readonly lastWords?: LastWords;
+  readonly events?: PodEvents;
 }
 
 /** All pods of the node: one actor each. */
@@ -133,6 +134,8 @@ export function createPodSet(options: PodSetOptions): PodSet {
         return runStep(uid, effect.step, effect.facts, self);
       case "report":
         return options.sink.report(effect.pod, effect.status);
+      case "event":
+        return options.events?.[effect.event.type](effect.pod, effect.event.reason, effect.event.message);
       case "probe":
         return options.prober.sync(effect.pod, effect.containers, effect.ip);
       case "refresh":

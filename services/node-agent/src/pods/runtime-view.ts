@@ -1,7 +1,7 @@
 import type { Container, ContainerStatus, Cri, PodSandbox } from "@trireme/cri";
 import { ContainerState, PodSandboxState } from "@trireme/cri";
 import type { ContainerFact, RuntimePod, SandboxFact } from "./facts.ts";
-import { CRASH_STEP, POD_NAME, POD_NAMESPACE, POD_UID } from "./labels.ts";
+import { CRASH_STEP, POD_NAME, POD_NAMESPACE, POD_UID, TERMINATION_POLICY } from "./labels.ts";
 
 const STATES = {
   [ContainerState.CONTAINER_CREATED]: "created",
@@ -33,8 +33,16 @@ export function factOf(status: ContainerStatus, sandboxId: string): ContainerFac
   };
 }
 
-/** Adds to the fact of a container that ended what it left behind as its last words. */
-export type LastWords = (uid: string, ended: ContainerFact) => Promise<string>;
+/** What a container that ended left behind as its last words: its file, or the end of its log. */
+export interface Ended {
+  readonly uid: string;
+  readonly fact: ContainerFact;
+  /** Its log, where the policy says that it may stand in for the file; empty otherwise. */
+  readonly logPath: string;
+}
+
+/** Reads the last words of a container. */
+export type LastWords = (ended: Ended) => Promise<string>;
 
 /** Reads one container's fact; undefined when the runtime no longer has it. */
 export async function readContainer(
@@ -46,8 +54,15 @@ export async function readContainer(
   try {
     const status = await cri.containerStatus(id);
     const fact = factOf(status, sandboxId);
-    if (fact.state !== "exited" || fact.message !== "" || lastWords === undefined) return fact;
-    return { ...fact, message: await lastWords(status.labels[POD_UID] ?? "", fact) };
+    if (fact.state !== "exited" || lastWords === undefined) return fact;
+    const fallback = fact.exitCode !== 0 && status.annotations[TERMINATION_POLICY] === "FallbackToLogsOnError";
+    const words = await lastWords({
+      uid: status.labels[POD_UID] ?? "",
+      fact,
+      logPath: fallback ? status.logPath : "",
+    });
+    // What the container wrote itself says more than what the runtime says of its end.
+    return words === "" ? fact : { ...fact, message: words };
   } catch (error) {
     if ((error as { code?: string }).code === "NotFound") return undefined;
     throw error;

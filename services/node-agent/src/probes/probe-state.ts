@@ -78,8 +78,7 @@ export function probeFact(container: Container, states: readonly ProbeState[]): 
   const liveness = of("liveness");
   const failing = startup?.verdict === "failure" ? startup : liveness?.verdict === "failure" ? liveness : undefined;
   if (failing === undefined) return { started, ready };
-  const kind = failing.kind === "startup" ? "Startup" : "Liveness";
-  return { started, ready, failed: `${kind} probe failed: ${failing.message}` };
+  return { started, ready, failed: failing.kind === "startup" ? "startup" : "liveness" };
 }
 
 function known(state: ProbeState | undefined): boolean | undefined {

@@ -1,9 +1,11 @@
 import type { Container, ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from "@trireme/api";
 import { restartOf } from "../pods/crash-delay.ts";
 import type { ContainerFact, PodFacts } from "../pods/facts.ts";
-import { newestOf, previousOf } from "../pods/facts.ts";
+import { PULL_FAILURE_SHOWN_MS, newestOf, previousOf } from "../pods/facts.ts";
 import { probeFact } from "../probes/probe-state.ts";
-import { isSidecar, restarts } from "../pods/next-step.ts";
+import { hookOf } from "../pods/hooks.ts";
+import { isRunning, isSidecar } from "../pods/killing.ts";
+import { restarts } from "../pods/next-step.ts";
 import type { NodeIdentity } from "../pods/pod-behaviour.ts";
 import { qosClassOf } from "./qos.ts";
 
@@ -31,31 +33,48 @@ export function podStatus(
   });
   const containers = pod.spec.containers.map((container) => statusOf(facts, container, "main", last, now));
   const phase = phaseOf(facts, last);
-  const ip = pod.spec.hostNetwork ? node.address : (runtime.sandboxes[0]?.ip ?? last?.podIP ?? "");
+  // A pod that has ended keeps the address it had, for those who look back.
+  const ip = pod.spec.hostNetwork ? node.address : runtime.sandboxes[0]?.ip || (last?.podIP ?? "");
   return {
     phase,
     conditions: conditionsOf(facts, inits, containers, phase, last, now),
     hostIP: node.address,
     hostIPs: [{ ip: node.address }],
     ...(ip === "" ? {} : { podIP: ip, podIPs: [{ ip }] }),
-    startTime: last?.startTime ?? timeOf(now),
+    startTime: last?.startTime ?? timeOf(facts.acceptedAt || now),
     qosClass: last?.qosClass ?? qosClassOf(pod),
     ...(inits.length === 0 ? {} : { initContainerStatuses: inits }),
     containerStatuses: containers,
-    ...(last?.reason === undefined ? {} : { reason: last.reason }),
-    ...(last?.message === undefined ? {} : { message: last.message }),
+    ...whyOf(facts, phase, last),
     ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
   };
 }
 
 function phaseOf(facts: PodFacts & { readonly pod: Pod }, last: PodStatus | undefined): string {
-  if (facts.ended !== undefined) return facts.ended;
+  // A pod is not over for others while something of it still runs: its sidecars, or all of it past its deadline.
+  const over = facts.ended !== undefined && !facts.runtime.containers.some(isRunning);
+  if (over || isOver(last?.phase)) return facts.ended?.phase ?? last?.phase ?? "Failed";
   if (last?.phase === "Running") return "Running";
   const started = facts.pod.spec.containers.every((container) => {
     const newest = newestOf(facts.runtime, container.name);
-    return newest !== undefined && newest.state !== "created";
+    return newest !== undefined && newest.state !== "created" && !isHooked(facts, container, newest);
   });
   return started ? "Running" : "Pending";
+}
+
+function isOver(phase: string | undefined): boolean {
+  return phase === "Succeeded" || phase === "Failed";
+}
+
+/** Why the pod as a whole is as it is. */
+function whyOf(facts: PodFacts, phase: string, last: PodStatus | undefined): Pick<PodStatus, "reason" | "message"> {
+  const { reason, message } = isOver(phase) && facts.ended?.reason !== undefined ? facts.ended : (last ?? {});
+  return { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
+}
+
+/** Runs in the runtime, but its postStart hook has not ended well: for people it waits. */
+function isHooked(facts: PodFacts & { readonly pod: Pod }, container: Container, newest: ContainerFact): boolean {
+  return isRunning(newest) && hookOf(facts.pod, container, newest, facts.hooks) !== "done";
 }
 
 function statusOf(
@@ -68,7 +87,7 @@ function statusOf(
   const newest = newestOf(facts.runtime, container.name);
   const older = previousOf(facts.runtime, container.name);
   const probe = newest === undefined ? undefined : (facts.probes[newest.id] ?? probeFact(container, []));
-  const running = newest?.state === "running";
+  const running = newest !== undefined && isRunning(newest) && !isHooked(facts, container, newest);
   const state = stateOf(facts, container, role, newest, now);
   // While a dead container waits for its turn to run again, its end is its last state.
   const before = state.waiting !== undefined && newest?.state === "exited" ? newest : older;
@@ -110,6 +129,10 @@ function stateOf(
   newest: ContainerFact | undefined,
   now: number,
 ): ContainerState {
+  if (newest !== undefined && isHooked(facts, container, newest)) {
+    const failed = facts.hooks[newest.id] === "failed";
+    return { waiting: failed ? { reason: "PostStartHookError", message: "PostStartHook failed" } : usualWait(facts) };
+  }
   if (newest?.state === "running") return { running: { startedAt: timeOf(newest.startedAt) } };
   const over = facts.ended !== undefined || facts.endingSince !== 0;
   if (newest?.state === "exited") {
@@ -117,25 +140,32 @@ function stateOf(
     const again = restartOf(newest);
     if (again.at > now) {
       const seconds = Math.round((again.at - newest.finishedAt) / 1000);
-      const message = `back-off ${seconds}s restarting failed container=${container.name} pod=${facts.pod.metadata.name}`;
+      const message = `back-off ${seconds}s restarting failed container=${container.name} pod=${podNameOf(facts.pod)}`;
       return { waiting: { reason: "CrashLoopBackOff", message } };
     }
     if (facts.failures[container.name] === undefined) return { terminated: terminated(newest) };
   }
-  return { waiting: waitingOf(facts, container) };
+  return { waiting: waitingOf(facts, container, now) };
 }
 
-function waitingOf(facts: PodFacts & { readonly pod: Pod }, container: Container) {
+function waitingOf(facts: PodFacts & { readonly pod: Pod }, container: Container, now: number) {
   const failure = facts.failures[container.name] ?? facts.failures[""];
   if (failure !== undefined) return { reason: failure.reason, message: failure.message };
   const image = facts.images[container.image ?? ""];
-  if (image?.state === "failed") {
-    // From the second failure on the message is the same and the reason says that we wait.
-    const reason = image.reason === "ErrImagePull" && image.failures > 1 ? "ImagePullBackOff" : image.reason;
-    return { reason, message: image.message };
-  }
+  if (image?.state !== "failed") return usualWait(facts);
+  const { reason, message } = image;
+  if (reason !== "ErrImagePull" || now < image.failedAt + PULL_FAILURE_SHOWN_MS) return { reason, message };
+  return { reason: "ImagePullBackOff", message: `Back-off pulling image "${container.image}": ${reason}: ${message}` };
+}
+
+function usualWait(facts: PodFacts & { readonly pod: Pod }): { reason: string } {
   const initializing = (facts.pod.spec.initContainers ?? []).length > 0;
   return { reason: initializing ? "PodInitializing" : "ContainerCreating" };
+}
+
+/** A pod as kubelet's messages name it. */
+export function podNameOf({ metadata }: Pod): string {
+  return `${metadata.name}_${metadata.namespace ?? "default"}(${metadata.uid ?? ""})`;
 }
 
 /** The condition types that this agent writes; all others belong to other actors. */

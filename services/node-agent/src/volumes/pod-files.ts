@@ -1,23 +1,29 @@
 import type { Node, Pod } from "@trireme/api";
-import { hostnameOf } from "../pods/cri-config.ts";
+import { fqdnOf, hostnameOf } from "../pods/cri-config.ts";
 
-/** The pod's own /etc/hosts: the node's has entries that mean nothing inside. */
-export function hostsFile(pod: Pod, ip: string, clusterDomain: string): string {
-  const lines = [
-    "# Written by the node's agent; changes are lost when the pod restarts.",
-    "127.0.0.1\tlocalhost",
-    "::1\tlocalhost ip6-localhost ip6-loopback",
-    "fe00::0\tip6-localnet",
-    "ff02::1\tip6-allnodes",
-    "ff02::2\tip6-allrouters",
-  ];
+/**
+ * The /etc/hosts of a pod's containers: its own names and aliases, or, on the node's network, the node's file and the
+ * aliases. The first line is kubelet's, by which people and tests know it.
+ */
+export function hostsFile(pod: Pod, ip: string, clusterDomain: string, nodeHosts = ""): string {
+  const lines = pod.spec.hostNetwork
+    ? ["# Kubernetes-managed hosts file (host network).", nodeHosts.trimEnd()]
+    : [
+        "# Kubernetes-managed hosts file.",
+        "127.0.0.1\tlocalhost",
+        "::1\tlocalhost ip6-localhost ip6-loopback",
+        "fe00::0\tip6-localnet",
+        "fe00::0\tip6-mcastprefix",
+        "fe00::1\tip6-allnodes",
+        "fe00::2\tip6-allrouters",
+      ];
   const name = hostnameOf(pod);
-  const full =
-    pod.spec.subdomain === undefined
-      ? []
-      : [`${name}.${pod.spec.subdomain}.${pod.metadata.namespace ?? "default"}.svc.${clusterDomain}`];
-  if (ip !== "") lines.push(`${ip}\t${[...full, name].join(" ")}`);
-  for (const alias of pod.spec.hostAliases ?? []) lines.push(`${alias.ip}\t${(alias.hostnames ?? []).join(" ")}`);
+  const full = fqdnOf(pod, clusterDomain);
+  if (ip !== "" && !pod.spec.hostNetwork)
+    lines.push(`${ip}\t${[...(full === undefined ? [] : [full]), name].join(" ")}`);
+  const aliases = pod.spec.hostAliases ?? [];
+  if (aliases.length > 0) lines.push("", "# Entries added by HostAliases.");
+  for (const alias of aliases) lines.push(`${alias.ip}\t${(alias.hostnames ?? []).join("\t")}`);
   return `${lines.join("\n")}\n`;
 }
 
