@@ -1,5 +1,5 @@
 import { TriremeError } from "@trireme/base";
-import { apiVersionOf, type KubeObject, type Resource } from "./resources.ts";
+import { apiVersionOf, type KubeObject, type Resource } from "./resource.ts";
 import { describeValue, readScalar } from "./scalar.ts";
 import type { Field, Message, Need } from "./schema/notation.ts";
 import { closest } from "./suggest.ts";

@@ -27,6 +27,20 @@ it("serves the core group apart from the named ones", () => {
   ]);
 });
 
+it("serves several versions of a group, the preferred one first", () => {
+  const versions = [
+    { groupVersion: "autoscaling/v2", version: "v2" },
+    { groupVersion: "autoscaling/v1", version: "v1" },
+  ];
+  expect(apiGroup("autoscaling")).toMatchObject({ versions, preferredVersion: versions[0] });
+  const { items } = aggregatedDiscovery("/apis") as {
+    items: { metadata: { name: string }; versions: { version: string; resources: { resource: string }[] }[] }[];
+  };
+  const found = items.filter(({ metadata }) => metadata.name === "autoscaling");
+  expect(found.map((item) => item.versions.map(({ version }) => version))).toEqual([["v2", "v1"]]);
+  for (const { resources } of found[0]!.versions) expect(resources[0]!.resource).toBe("horizontalpodautoscalers");
+});
+
 it("serves the older documents too", () => {
   expect(apiVersions()).toMatchObject({ versions: ["v1"] });
   expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, { name: "batch" }, {}, {}, {}, {}] });

@@ -15,16 +15,23 @@ const GROUP_VERSIONS: readonly GroupVersion[] = [...new Set(SERVED_RESOURCES.map
   return { group, version, resources };
 });
 
+/** Versions of the same group, the preferred one first. */
+const GROUPS = Map.groupBy(GROUP_VERSIONS, ({ group }) => group);
+
 /** The aggregated discovery document (`APIGroupDiscoveryList` v2) of `/api` (core) or `/apis` (groups). */
 export function aggregatedDiscovery(root: "/api" | "/apis"): Record<string, unknown> {
-  const groups = GROUP_VERSIONS.filter(({ group }) => (group === "") === (root === "/api"));
+  const groups = [...GROUPS].filter(([group]) => (group === "") === (root === "/api"));
   return {
     kind: "APIGroupDiscoveryList",
     apiVersion: "apidiscovery.k8s.io/v2",
     metadata: {},
-    items: groups.map(({ group, version, resources }) => ({
+    items: groups.map(([group, versions]) => ({
       metadata: group === "" ? {} : { name: group },
-      versions: [{ version, resources: resources.map(discoveryOf), freshness: "Current" }],
+      versions: versions.map(({ version, resources }) => ({
+        version,
+        resources: resources.map(discoveryOf),
+        freshness: "Current",
+      })),
     })),
   };
 }
@@ -62,19 +69,19 @@ export function apiVersions(): Record<string, unknown> {
 
 /** The `APIGroupList` document of `/apis`. */
 export function apiGroupList(): Record<string, unknown> {
-  const groups = GROUP_VERSIONS.filter(({ group }) => group !== "").map(groupOf);
+  const groups = [...GROUPS.values()].filter(([gv]) => gv!.group !== "").map(groupOf);
   return { kind: "APIGroupList", apiVersion: "v1", groups };
 }
 
 /** The `APIGroup` document of `/apis/<group>`, undefined when it is not served. */
 export function apiGroup(group: string): Record<string, unknown> | undefined {
-  const found = GROUP_VERSIONS.find((gv) => gv.group === group && group !== "");
+  const found = group === "" ? undefined : GROUPS.get(group);
   return found === undefined ? undefined : { kind: "APIGroup", apiVersion: "v1", ...groupOf(found) };
 }
 
-function groupOf(gv: GroupVersion): Record<string, unknown> {
-  const version = { groupVersion: apiVersionOf(gv), version: gv.version };
-  return { name: gv.group, versions: [version], preferredVersion: version };
+function groupOf(of: readonly GroupVersion[]): Record<string, unknown> {
+  const versions = of.map((gv) => ({ groupVersion: apiVersionOf(gv), version: gv.version }));
+  return { name: of[0]!.group, versions, preferredVersion: versions[0] };
 }
 
 /** The `APIResourceList` of one group ("" is core) and version, undefined when it is not served. */

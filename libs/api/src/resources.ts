@@ -1,8 +1,11 @@
+import { type KubeObject, type Resource, type Subresource, apiVersionOf } from "./resource.ts";
 import { type Message } from "./schema/notation.ts";
 import { Deployment, ReplicaSet } from "./schema/apps.ts";
 import { ControllerRevision, DaemonSet, StatefulSet } from "./schema/apps-sets.ts";
 import { CronJob, Job } from "./schema/batch.ts";
+import { autoscalerToV1, autoscalerToV2 } from "./conversion/autoscaling.ts";
 import { HorizontalPodAutoscaler } from "./schema/autoscaling-v2.ts";
+import { HorizontalPodAutoscalerV1 } from "./schema/autoscaling.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
 import { Event } from "./schema/core-event.ts";
@@ -10,42 +13,9 @@ import { Node } from "./schema/core-node.ts";
 import { Pod } from "./schema/core-pod.ts";
 import { Service } from "./schema/core-service.ts";
 import { EndpointSlice } from "./schema/discovery.ts";
-import type { ObjectMeta } from "./schema/meta.ts";
 import { NodeMetrics, PodMetrics } from "./schema/metrics.ts";
 
-/** What every API object has. The typed kinds (Pod, Deployment, ...) are assignable to it. */
-export interface KubeObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: ObjectMeta;
-}
-
-/** A path under an object with a life of its own, such as `status`; `kind` is what its requests carry. */
-export interface Subresource {
-  readonly name: string;
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-  readonly verbs: readonly string[];
-}
-
-/** One kind as the API serves it. `T` is the TypeScript type of its objects. */
-export interface Resource<T extends KubeObject = KubeObject> {
-  readonly group: string;
-  readonly version: string;
-  /** The plural in paths, such as `pods`. */
-  readonly resource: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  readonly singular: string;
-  readonly shortNames: readonly string[];
-  readonly categories: readonly string[];
-  readonly verbs: readonly string[];
-  readonly subresources: readonly Subresource[];
-  readonly schema: Message;
-  /** Carries the type of the objects; never set. */
-  readonly phantom?: T;
-}
+export { type Conversion, type KubeObject, type Resource, type Subresource, apiVersionOf } from "./resource.ts";
 
 const VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const STATUS_VERBS = ["get", "patch", "update"];
@@ -168,6 +138,19 @@ export const HORIZONTALPODAUTOSCALERS = define<HorizontalPodAutoscaler>(
   "horizontalpodautoscalers",
   { shortNames: ["hpa"], categories: ["all"], status: true },
 );
+/** `horizontalpodautoscalers` as clients of autoscaling/v1 see them. */
+export const HORIZONTALPODAUTOSCALERS_V1: Resource<HorizontalPodAutoscalerV1> = {
+  ...define<HorizontalPodAutoscalerV1>(HorizontalPodAutoscalerV1, "horizontalpodautoscalers", {
+    shortNames: ["hpa"],
+    categories: ["all"],
+    status: true,
+  }),
+  conversion: {
+    stored: HORIZONTALPODAUTOSCALERS as Resource,
+    toStored: (spoken) => autoscalerToV2(spoken as HorizontalPodAutoscalerV1),
+    fromStored: (stored) => autoscalerToV1(stored as HorizontalPodAutoscaler),
+  },
+};
 
 const READ_ONLY = ["get", "list"];
 /** `nodes` of metrics.k8s.io: what each node uses now. */
@@ -200,16 +183,14 @@ export const RESOURCES: readonly Resource[] = [
   HORIZONTALPODAUTOSCALERS,
 ];
 
+/** Other versions of stored kinds; within a group the version that comes first here and above is the preferred one. */
+export const CONVERTED_RESOURCES: readonly Resource[] = [HORIZONTALPODAUTOSCALERS_V1 as Resource];
+
 /** Every kind that the API answers for. */
-export const SERVED_RESOURCES: readonly Resource[] = [...RESOURCES, ...COMPUTED_RESOURCES];
+export const SERVED_RESOURCES: readonly Resource[] = [...RESOURCES, ...CONVERTED_RESOURCES, ...COMPUTED_RESOURCES];
 
 const byPlural = new Map(SERVED_RESOURCES.map((r) => [`${r.group}/${r.version}/${r.resource}`, r]));
-const byKind = new Map(RESOURCES.map((r) => [`${apiVersionOf(r)}/${r.kind}`, r]));
-
-/** `v1` for the core group, `apps/v1` for others. */
-export function apiVersionOf(of: { readonly group: string; readonly version: string }): string {
-  return of.group === "" ? of.version : `${of.group}/${of.version}`;
-}
+const byKind = new Map([...RESOURCES, ...CONVERTED_RESOURCES].map((r) => [`${apiVersionOf(r)}/${r.kind}`, r]));
 
 /** The resource served at `/apis/<group>/<version>/<plural>`; the core group is "". */
 export function resourceFor(group: string, version: string, plural: string): Resource | undefined {
@@ -219,6 +200,18 @@ export function resourceFor(group: string, version: string, plural: string): Res
 /** The resource of a manifest's apiVersion and kind; there are no manifests of computed kinds. */
 export function resourceForKind(apiVersion: string, kind: string): Resource | undefined {
   return byKind.get(`${apiVersion}/${kind}`);
+}
+
+/** The resource under which objects of this one are stored: itself, but for versions that are only spoken. */
+export function storedResource(spoken: Resource): Resource {
+  return spoken.conversion?.stored ?? spoken;
+}
+
+/** A stored object as a client of this resource's version sees it. */
+export function spokenForm(spoken: Resource, stored: KubeObject): KubeObject {
+  const { conversion } = spoken;
+  // Answers of subresources, such as a Scale, are the same in all versions.
+  return conversion === undefined || stored.kind !== spoken.kind ? stored : conversion.fromStored(stored);
 }
 
 /** `deployments.apps`, or `pods` in the core group: how errors and permissions name a resource. */

@@ -14,6 +14,7 @@ describe("OpenAPI v3", () => {
       "apis/discovery.k8s.io/v1",
       "apis/coordination.k8s.io/v1",
       "apis/autoscaling/v2",
+      "apis/autoscaling/v1",
       "apis/metrics.k8s.io/v1beta1",
     ]);
     expect(paths["apis/apps/v1"]!.serverRelativeURL).toMatch(/^\/openapi\/v3\/apis\/apps\/v1\?hash=[0-9A-F]{16}$/);

@@ -31,10 +31,14 @@ export interface Table {
   rows: { cells: (string | number)[]; object?: unknown }[];
 }
 
-/** `now` in milliseconds; `includeObject` decides what rides along with each row (`Metadata` unless told). */
+/**
+ * `now` in milliseconds; `includeObject` decides what rides along with each row (`Metadata` unless told), and `shown` in
+ * which version.
+ */
 export interface TableOptions {
   readonly now: number;
   readonly includeObject?: "None" | "Metadata" | "Object";
+  readonly shown?: (object: KubeObject) => KubeObject;
 }
 
 const PRINTERS: Readonly<Record<string, Printer>> = {
@@ -65,8 +69,9 @@ export function tableFor<T extends KubeObject>(
   options: TableOptions,
 ): Table {
   const printer = PRINTERS[`${resource.group}/${resource.kind}`] ?? plainPrinter;
-  const rows = objects.map((object) => {
-    const cells = printer.cells(object, options.now);
+  const rows = objects.map((printed) => {
+    const cells = printer.cells(printed, options.now);
+    const object = options.shown?.(printed) ?? printed;
     switch (options.includeObject ?? "Metadata") {
       case "None":
         return { cells };

@@ -2,7 +2,16 @@ import type { Metadata, ServerWritableStream, handleServerStreamingCall, handleU
 import { once } from "node:events";
 import type { PeerCertificate } from "node:tls";
 import { TriremeError, errorFrom } from "@trireme/base";
-import { HTTP_STATUS, type KubeObject, PODS, type Resource, apiVersionOf, resourceFor, statusOf } from "@trireme/api";
+import {
+  HTTP_STATUS,
+  type KubeObject,
+  PODS,
+  type Resource,
+  apiVersionOf,
+  resourceFor,
+  spokenForm,
+  statusOf,
+} from "@trireme/api";
 import type {
   ApplyResult,
   ErrorStatus,
@@ -12,7 +21,8 @@ import type {
   ResourceRef,
 } from "@trireme/proto/trireme/api/v1/manifest";
 import { parseBody } from "../http/body.ts";
-import type { Caller, NamedTarget, PatchType, Target } from "../pipeline/request.ts";
+import { type Caller, type NamedTarget, type PatchType, type Target, facesOf } from "../pipeline/request.ts";
+import type { StoredObject } from "../storage/stored-object.ts";
 import type { WatchItem } from "../storage/watch-session.ts";
 import { type GrpcParts, callerOf, toGrpcError } from "./call.ts";
 import { type ManifestObject, readManifest } from "./manifest.ts";
@@ -39,17 +49,18 @@ export function manifestService(parts: GrpcParts): ManifestServiceServer {
       if (target.subresource === "scale") {
         return { json: toJson(await pipeline.getScale(caller, target, request.resourceVersion)) };
       }
-      return { json: (await pipeline.get(caller, target, request.resourceVersion)).json };
+      return { json: jsonOf(target, await pipeline.get(caller, target, request.resourceVersion)) };
     }),
     list: unary("list", async (caller, request) => {
-      const result = await pipeline.list(caller, target(request.resource, request.namespace), {
+      const of = target(request.resource, request.namespace);
+      const result = await pipeline.list(caller, of, {
         labelSelector: request.labelSelector,
         fieldSelector: request.fieldSelector,
         resourceVersion: request.resourceVersion,
         limit: Number(request.limit),
         continueToken: request.continueToken,
       });
-      const json = result.items.map((item) => item.json);
+      const json = result.items.map((item) => jsonOf(of, item));
       return { resourceVersion: String(result.revision), json, continueToken: result.continueToken ?? "" };
     }),
     watch: streaming("watch", async (caller, call) => {
@@ -65,7 +76,7 @@ export function manifestService(parts: GrpcParts): ManifestServiceServer {
       if (call.cancelled) session.close();
       try {
         for (let items = await session.next(); items !== undefined; items = await session.next()) {
-          for (const item of items) await send(call, watchMessage(of.resource, item));
+          for (const item of items) await send(call, watchMessage(of, item));
         }
       } finally {
         session.close();
@@ -83,17 +94,18 @@ export function manifestService(parts: GrpcParts): ManifestServiceServer {
         fieldManager: request.fieldManager || undefined,
         fieldValidation: "Strict",
       });
-      return { json: toJson(object) };
+      return { json: toJson(spokenForm(of.spoken ?? of.resource, object)) };
     }),
     delete: unary("delete", async (caller, request) => {
-      const { object, gone } = await pipeline.delete(caller, objectTarget(request.object), {
+      const of = objectTarget(request.object);
+      const { object, gone } = await pipeline.delete(caller, of, {
         gracePeriodSeconds: request.gracePeriodSeconds === undefined ? undefined : Number(request.gracePeriodSeconds),
         propagationPolicy: request.propagationPolicy || undefined,
         uid: request.uid || undefined,
         resourceVersion: request.resourceVersion || undefined,
         dryRun: request.dryRun,
       });
-      return { gone, json: toJson(object) };
+      return { gone, json: toJson(spokenForm(of.spoken ?? of.resource, object)) };
     }),
     scale: unary("scale", async (caller, request) => {
       const of = { ...objectTarget(request.object), subresource: "scale" };
@@ -157,7 +169,7 @@ async function applyOne(
   const { group, version, resource: plural } = resource;
   const object = { resource: { group, version, resource: plural }, namespace: namespace ?? "", name };
   try {
-    const of = { resource, namespace, name };
+    const of = { ...facesOf(resource), namespace, name };
     const before = await pipeline.get(caller, of).catch((thrown: unknown) => {
       if (errorFrom(thrown).code === "NotFound") return undefined;
       throw thrown;
@@ -165,7 +177,8 @@ async function applyOne(
     const written = await pipeline.patch(caller, of, { ...options, body });
     const isSame = before?.object.metadata.resourceVersion === written.object.metadata.resourceVersion;
     const outcome = written.created ? "created" : isSame ? "unchanged" : "configured";
-    return { object, outcome, json: toJson(written.object), error: undefined, warnings: [...written.warnings] };
+    const json = toJson(spokenForm(resource, written.object));
+    return { object, outcome, json, error: undefined, warnings: [...written.warnings] };
   } catch (thrown) {
     return { object, outcome: "failed", json: Buffer.alloc(0), error: errorStatus(thrown), warnings: [] };
   }
@@ -240,7 +253,9 @@ async function send<Q, A>(call: ServerWritableStream<Q, A>, message: A): Promise
 function target(ref: ResourceRef | undefined, namespace: string): Target {
   const { group = "", version = "", resource = "" } = ref ?? {};
   const found = resourceFor(group, version, resource);
-  if (found !== undefined) return { resource: found, namespace: found.namespaced ? namespace || undefined : undefined };
+  if (found !== undefined) {
+    return { ...facesOf(found), namespace: found.namespaced ? namespace || undefined : undefined };
+  }
   throw new TriremeError("NotFound", `no resource "${resource}" in group "${group}", version "${version}"`);
 }
 
@@ -261,18 +276,19 @@ function patchType(text: string): PatchType {
   );
 }
 
-function watchMessage(resource: Resource, item: WatchItem): { type: string; json: Buffer } {
+function watchMessage(of: Target, item: WatchItem): { type: string; json: Buffer } {
   switch (item.type) {
     case "BOOKMARK": {
       const metadata = { resourceVersion: String(item.revision), creationTimestamp: null };
-      return { type: item.type, json: toJson({ kind: resource.kind, apiVersion: apiVersionOf(resource), metadata }) };
+      const { kind, ...version } = of.spoken ?? of.resource;
+      return { type: item.type, json: toJson({ kind, apiVersion: apiVersionOf(version), metadata }) };
     }
     case "ERROR":
       return { type: item.type, json: toJson(statusOf(item.error)) };
     case "ADDED":
     case "MODIFIED":
     case "DELETED":
-      return { type: item.type, json: item.state.json };
+      return { type: item.type, json: jsonOf(of, item.state) };
   }
 }
 
@@ -285,6 +301,11 @@ function logQuery(request: LogsRequest): URLSearchParams {
   }
   if (request.sinceTimeMs !== undefined) query.set("sinceTime", new Date(Number(request.sinceTimeMs)).toISOString());
   return query;
+}
+
+/** A stored object's own bytes, unless it is asked for in another version. */
+function jsonOf({ spoken }: Target, state: StoredObject): Buffer {
+  return spoken === undefined ? state.json : toJson(spokenForm(spoken, state.object));
 }
 
 function toJson(value: unknown): Buffer {

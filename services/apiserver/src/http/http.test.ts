@@ -106,6 +106,54 @@ describe("metrics", () => {
   });
 });
 
+describe("another version of a kind", () => {
+  const v1 = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+  const v2 = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
+  const spec = { scaleTargetRef: { kind: "Deployment", name: "web", apiVersion: "apps/v1" }, maxReplicas: 4 };
+
+  it("is written, read, listed and patched as itself, and stored once", async () => {
+    const body = { metadata: { name: "web" }, spec: { ...spec, targetCPUUtilizationPercentage: 60 } };
+    const made = await ask(v1, { method: "POST", body });
+    expect(made).toMatchObject({ status: 201, json: { apiVersion: "autoscaling/v1" } });
+    const stored = await ask(`${v2}/web`);
+    expect(stored.json).toMatchObject({
+      apiVersion: "autoscaling/v2",
+      spec: { metrics: [{ resource: { name: "cpu", target: { averageUtilization: 60 } } }] },
+    });
+    const list = (await ask(v1)).json as { apiVersion?: string; items?: unknown[] };
+    expect(list).toMatchObject({ apiVersion: "autoscaling/v1", kind: "HorizontalPodAutoscalerList" });
+    expect(list.items).toMatchObject([{ apiVersion: "autoscaling/v1", spec: { targetCPUUtilizationPercentage: 60 } }]);
+    const patch = (type: string, change: unknown) =>
+      ask(`${v1}/web`, { method: "PATCH", body: change, headers: { "content-type": `application/${type}` } });
+    const merged = await patch("merge-patch+json", { spec: { targetCPUUtilizationPercentage: 30 } });
+    expect(merged.json).toMatchObject({ apiVersion: "autoscaling/v1", spec: { targetCPUUtilizationPercentage: 30 } });
+    const replaced = await patch("json-patch+json", [{ op: "replace", path: "/spec/maxReplicas", value: 9 }]);
+    expect(replaced.json).toMatchObject({ spec: { maxReplicas: 9, targetCPUUtilizationPercentage: 30 } });
+    const accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    const table = await ask(`${v1}/web?includeObject=Object`, { headers: { accept } });
+    expect(table.json["rows"]).toMatchObject([
+      { cells: ["web", "Deployment/web", "cpu: <unknown>/30%", "1", 9, 0, expect.any(String)] },
+    ]);
+    expect(table.json["rows"]).toMatchObject([{ object: { apiVersion: "autoscaling/v1" } }]);
+  });
+
+  it("is refused where the other one is asked for", async () => {
+    const body = { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", metadata: { name: "x" }, spec };
+    const { json } = await ask(v1, { method: "POST", body });
+    expect(json).toMatchObject({ code: 400, message: expect.stringContaining('"autoscaling/v1"') });
+  });
+
+  it("is watched as itself", async () => {
+    const { text } = await ask(`${v1}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true`);
+    const events = text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as { object: { apiVersion: string } });
+    expect(events.length).toBeGreaterThan(0);
+    for (const { object } of events) expect(object.apiVersion).toBe("autoscaling/v1");
+  });
+});
+
 describe("documents", () => {
   it("serves the aggregated discovery under its exact media type", async () => {
     const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";

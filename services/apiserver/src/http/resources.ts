@@ -2,15 +2,16 @@ import type { IncomingMessage } from "node:http";
 import { TriremeError } from "@trireme/base";
 import { type FieldValidation, type KubeObject, groupResource } from "@trireme/api";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
-import type {
-  DeletionOptions,
-  ListOptions,
-  NamedTarget,
-  PatchOptions,
-  Target,
-  WatchOptions,
-  WriteOptions,
-  Written,
+import {
+  type DeletionOptions,
+  type ListOptions,
+  type NamedTarget,
+  type PatchOptions,
+  type Target,
+  type WatchOptions,
+  type WriteOptions,
+  type Written,
+  facesOf,
 } from "../pipeline/request.ts";
 import { type StreamKind, isStreamKind } from "../pipeline/pod-streams.ts";
 import { PATCH_MEDIA_TYPES } from "../registry/patching.ts";
@@ -84,7 +85,7 @@ export class ResourceDoor {
       case "list": {
         const format = this.format(exchange);
         const result = await this.pipeline.list(caller, target, listOptions(query));
-        return sendList(exchange, target.resource, result, format, this.now());
+        return sendList(exchange, target, result, format, this.now());
       }
       case "watch":
         return this.watch(exchange, target);
@@ -118,11 +119,11 @@ export class ResourceDoor {
     const version = exchange.query.get("resourceVersion") ?? "";
     if (target.subresource === "scale") {
       const scale = await this.pipeline.getScale(exchange.caller, target, version);
-      sendObject(exchange, 200, target.resource, scale, format, this.now());
+      sendObject(exchange, 200, target, scale, format, this.now());
       return;
     }
     const { object } = await this.pipeline.get(exchange.caller, target, version);
-    sendObject(exchange, 200, target.resource, object, format, this.now());
+    sendObject(exchange, 200, target, object, format, this.now());
   }
 
   private async watch(exchange: Exchange, target: Target): Promise<void> {
@@ -130,7 +131,7 @@ export class ResourceDoor {
     const { query, caller } = exchange;
     const options = watchOptions(query, target.name);
     const session = await this.pipeline.watch(caller, target, options);
-    await streamWatch(exchange, target.resource, session, format, this.now);
+    await streamWatch(exchange, target, session, format, this.now);
   }
 
   private async delete(exchange: Exchange, target: NamedTarget): Promise<void> {
@@ -138,7 +139,7 @@ export class ResourceDoor {
     const { object, gone } = await this.pipeline.delete(exchange.caller, target, options);
     const returnsObject = !gone || target.resource.resource === "pods";
     if (returnsObject) {
-      sendObject(exchange, 200, target.resource, object, this.format(exchange), this.now());
+      sendObject(exchange, 200, target, object, this.format(exchange), this.now());
       return;
     }
     const { group, resource } = target.resource;
@@ -150,7 +151,7 @@ export class ResourceDoor {
     const { caller, query } = exchange;
     const options = deletionOptions(await this.body(exchange), query);
     const result = await this.pipeline.deleteCollection(caller, target, listOptions(query), options);
-    await sendList(exchange, target.resource, result, this.format(exchange), this.now());
+    await sendList(exchange, target, result, this.format(exchange), this.now());
   }
 
   private async log(exchange: Exchange, target: NamedTarget): Promise<void> {
@@ -179,7 +180,7 @@ export class ResourceDoor {
   private sendWritten(exchange: Exchange, target: Target, written: Written): void {
     const code = written.created ? 201 : 200;
     const format = this.format(exchange);
-    sendObject(exchange, code, target.resource, written.object, format, this.now(), written.warnings);
+    sendObject(exchange, code, target, written.object, format, this.now(), written.warnings);
   }
 
   private async body(exchange: Exchange): Promise<unknown> {
@@ -205,7 +206,7 @@ export class ResourceDoor {
 
 function targetOf(route: ResourceRoute): Target {
   const { resource, namespace, name, subresource } = route;
-  return { resource, namespace, name, subresource };
+  return { ...facesOf(resource), namespace, name, subresource };
 }
 
 function named(target: Target): NamedTarget {

@@ -1,8 +1,8 @@
-import { type KubeObject, type Resource, type Table, apiVersionOf, statusOf, tableFor } from "@trireme/api";
+import { type KubeObject, type Table, apiVersionOf, spokenForm, statusOf } from "@trireme/api";
 import type { WatchItem, WatchSession } from "../storage/watch-session.ts";
 import { type Exchange, flushHead, write } from "./exchange.ts";
 import type { Format } from "./negotiation.ts";
-import { includeOf, partialOf } from "./rendering.ts";
+import { type Faces, partialOf, tableOf } from "./rendering.ts";
 
 /** Longest watch; clients ask for 5 to 10 minutes and come back. */
 const MAX_WATCH_SECONDS = 3600;
@@ -13,7 +13,7 @@ const INITIAL_END = { "k8s.io/initial-events-end": "true" };
 /** Streams a watch until the client goes, its time is over, or the session ends. */
 export async function streamWatch(
   exchange: Exchange,
-  resource: Resource,
+  of: Faces,
   session: WatchSession,
   format: Format,
   now: () => number,
@@ -30,7 +30,7 @@ export async function streamWatch(
     response.setHeader("cache-control", "no-cache, private");
     // A client waits for the headers before it reads: they must not wait for the first event.
     flushHead(response);
-    const encode = encoderFor(resource, format, query, now);
+    const encode = encoderFor(of, format, query, now);
     for (let items = await session.next(); items !== undefined; items = await session.next()) {
       await write(response, Buffer.concat(items.map(encode)), signal);
     }
@@ -44,8 +44,8 @@ export async function streamWatch(
 
 type Encoder = (item: WatchItem) => Buffer;
 
-function encoderFor(resource: Resource, format: Format, query: URLSearchParams, now: () => number): Encoder {
-  const render = rendererFor(resource, format, query, now);
+function encoderFor(of: Faces, format: Format, query: URLSearchParams, now: () => number): Encoder {
+  const render = rendererFor(of, format, query, now);
   return (item) => {
     switch (item.type) {
       case "BOOKMARK":
@@ -66,7 +66,8 @@ interface Renderer {
   bookmark(revision: number, endsInitial: boolean): unknown;
 }
 
-function rendererFor(resource: Resource, format: Format, query: URLSearchParams, now: () => number): Renderer {
+function rendererFor(of: Faces, format: Format, query: URLSearchParams, now: () => number): Renderer {
+  const { spoken = of.resource } = of;
   const bookmarkOf = (kind: string, apiVersion: string, revision: number, endsInitial: boolean): KubeObject => ({
     kind,
     apiVersion,
@@ -78,20 +79,19 @@ function rendererFor(resource: Resource, format: Format, query: URLSearchParams,
   });
   if (format === "json") {
     return {
-      state: undefined,
-      bookmark: (revision, ends) => bookmarkOf(resource.kind, apiVersionOf(resource), revision, ends),
+      state: spoken.conversion === undefined ? undefined : (object) => spokenForm(spoken, object),
+      bookmark: (revision, ends) => bookmarkOf(spoken.kind, apiVersionOf(spoken), revision, ends),
     };
   }
   if (format === "metadata") {
     return {
-      state: partialOf,
+      state: (object) => partialOf(spokenForm(spoken, object)),
       bookmark: (revision, ends) => bookmarkOf("PartialObjectMetadata", "meta.k8s.io/v1", revision, ends),
     };
   }
-  const includeObject = includeOf(query);
   let isFirst = true;
   const table = (objects: KubeObject[], revision: string): Table => {
-    const out = tableFor(resource, objects, { now: now(), includeObject });
+    const out = tableOf(of, objects, query, now());
     // Columns go with the first event only; kubectl keeps them.
     if (!isFirst) out.columnDefinitions = [];
     isFirst = false;
@@ -102,7 +102,7 @@ function rendererFor(resource: Resource, format: Format, query: URLSearchParams,
     state: (object) => table([object], object.metadata.resourceVersion ?? ""),
     bookmark(revision, ends) {
       const out = table([], String(revision));
-      const bookmark = bookmarkOf(resource.kind, apiVersionOf(resource), revision, ends);
+      const bookmark = bookmarkOf(spoken.kind, apiVersionOf(spoken), revision, ends);
       // A row carries the annotations: clients look for the end of the initial events there.
       return ends
         ? { ...out, rows: [{ cells: out.columnDefinitions.map(() => ""), object: partialOf(bookmark) }] }

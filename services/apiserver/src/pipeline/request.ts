@@ -1,4 +1,4 @@
-import type { FieldValidation, KubeObject, Resource } from "@trireme/api";
+import { type FieldValidation, type KubeObject, type Resource, storedResource } from "@trireme/api";
 import type { User } from "../auth/user.ts";
 import type { StoredObject } from "../storage/stored-object.ts";
 
@@ -18,10 +18,18 @@ export interface Caller {
 
 /** What is asked about. */
 export interface Target {
+  /** As it is stored. */
   readonly resource: Resource;
+  /** The version that bodies are written in, when it is not the stored one. */
+  readonly spoken?: Resource | undefined;
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
   readonly subresource?: string | undefined;
+}
+
+/** The two faces of a served resource: what is stored, and what is spoken. */
+export function facesOf(served: Resource): Pick<Target, "resource" | "spoken"> {
+  return served.conversion === undefined ? { resource: served } : { resource: storedResource(served), spoken: served };
 }
 
 /** A target with a name. */

@@ -1,6 +1,8 @@
 import { type Clock, hasCode } from "@trireme/base";
 import {
+  type Decoded,
   type FieldError,
+  type FieldValidation,
   type KubeObject,
   type Resource,
   applyDefaults,
@@ -9,6 +11,7 @@ import {
   invalidObject,
   notFound,
   serverSideApply,
+  spokenForm,
   validateCreate,
   validateUpdate,
 } from "@trireme/api";
@@ -52,9 +55,7 @@ export class Registry {
   }
 
   async create(caller: Caller, target: Target, body: unknown, options: WriteOptions): Promise<Written> {
-    const { resource, namespace } = target;
-    const { object, warnings } = decodeStrict(resource, body, options.fieldValidation ?? "Ignore");
-    const incoming = adoptPath(resource, object, namespace, target.name);
+    const { object: incoming, warnings } = readBody(target, body, options.fieldValidation ?? "Ignore");
     const prefix = incoming.metadata.generateName ?? "";
     const isGenerated = incoming.metadata.name === "" && prefix !== "";
     for (let left = GENERATED_NAME_TRIES; ; left--) {
@@ -93,8 +94,8 @@ export class Registry {
   async update(caller: Caller, target: NamedTarget, body: unknown, options: WriteOptions): Promise<Written> {
     const { resource, subresource } = target;
     const at = locate(target, target.name);
-    const { object, warnings } = decodeStrict(resource, body, options.fieldValidation ?? "Ignore");
-    const incoming = applyDefaults(resource, adoptPath(resource, object, target.namespace, target.name));
+    const { object, warnings } = readBody(target, body, options.fieldValidation ?? "Ignore");
+    const incoming = applyDefaults(resource, object);
     const result = await this.change(caller, at, options, (current, observed) => {
       if (current === undefined) throw notFound(resource, at.name);
       return this.replacement(caller, at, incoming, current, observed, options, subresource);
@@ -110,16 +111,16 @@ export class Registry {
     mayCreate: () => void = () => {},
   ): Promise<Written> {
     if (options.type === "apply") return this.apply(caller, target, options, mayCreate);
-    const { resource, subresource } = target;
+    const { resource, spoken = resource, subresource } = target;
     const { type, body } = options;
     const at = locate(target, target.name);
     let warnings: readonly string[] = [];
     const object = await this.change(caller, at, options, (current, observed) => {
       if (current === undefined) throw notFound(resource, at.name);
-      const raw = patched(resource.schema, current.object, type, body);
-      const decoded = decodeStrict(resource, raw, options.fieldValidation ?? "Ignore");
+      const raw = patched(spoken.schema, spokenForm(spoken, current.object), type, body);
+      const decoded = readBody(target, raw, options.fieldValidation ?? "Ignore");
       warnings = decoded.warnings;
-      const incoming = applyDefaults(resource, adoptPath(resource, decoded.object, target.namespace, target.name));
+      const incoming = applyDefaults(resource, decoded.object);
       return this.replacement(caller, at, incoming, current, observed, options, subresource);
     });
     return { object, created: false, warnings };
@@ -140,8 +141,8 @@ export class Registry {
       );
     }
     const at = locate(target, target.name);
-    const { object: decoded, warnings } = decodeStrict(resource, options.body, options.fieldValidation ?? "Strict");
-    const applied = adoptPath(resource, decoded, target.namespace, target.name);
+    // What is applied in another version is owned in the stored one: its fields are the same, under their names there.
+    const { object: applied, warnings } = readBody(target, options.body, options.fieldValidation ?? "Strict");
     if (applied.metadata.managedFields !== undefined) {
       throw new TriremeError("BadRequest", "metadata.managedFields must be nil");
     }
@@ -279,6 +280,14 @@ const NAME_REQUIRED: FieldError = {
   reason: "FieldValueRequired",
   message: "Required value: name or generateName is required",
 };
+
+/** A body as an object of the stored version, in the place that the path names. */
+function readBody(target: Target, body: unknown, validation: FieldValidation): Decoded<KubeObject> {
+  const { resource, spoken = resource, namespace, name } = target;
+  const { object, warnings } = decodeStrict(spoken, body, validation);
+  const placed = adoptPath(spoken, object, namespace, name);
+  return { object: spoken.conversion?.toStored(placed) ?? placed, warnings };
+}
 
 function locate(target: Target, name: string): Location {
   const { resource } = target;

@@ -1,12 +1,16 @@
 import {
   ContainerMetrics,
   CrossVersionObjectReference,
+  CrossVersionObjectReferenceV1,
   HPAScalingPolicy,
   HPAScalingRules,
   HorizontalPodAutoscaler,
   HorizontalPodAutoscalerBehavior,
   HorizontalPodAutoscalerSpec,
+  HorizontalPodAutoscalerSpecV1,
   HorizontalPodAutoscalerStatus,
+  HorizontalPodAutoscalerStatusV1,
+  HorizontalPodAutoscalerV1,
   MetricSpec,
   MetricTarget,
   NodeMetrics,
@@ -18,6 +22,19 @@ import { type Text, text } from "./text.ts";
 const MEASURED = {
   timestamp: "When it was measured, by the node's clock.",
   window: "The time over which CPU use is an average.",
+};
+
+const REFERENCE = {
+  kind: "Its kind, such as Deployment.",
+  name: "Its name.",
+  apiVersion: "Its group and version, such as apps/v1.",
+};
+
+const COUNTS = {
+  currentReplicas: "How many Pods there were.",
+  desiredReplicas: "How many it asked for.",
+  lastScaleTime: "When it last changed the number.",
+  observedGeneration: "The generation of the spec that this is about.",
 };
 
 /** Texts about autoscalers and the measurements that they follow. */
@@ -33,10 +50,21 @@ export const AUTOSCALING_TEXTS: readonly Text[] = [
     metrics: "What is measured. Each asks for a number of Pods and the greatest counts. CPU at 80% unless given.",
     behavior: "How fast it may grow and shrink.",
   }),
-  text(CrossVersionObjectReference, "Names an object of the same namespace.", {
-    kind: "Its kind, such as Deployment.",
-    name: "Its name.",
-    apiVersion: "Its group and version, such as apps/v1.",
+  text(CrossVersionObjectReference, "Names an object of the same namespace.", REFERENCE),
+  text(CrossVersionObjectReferenceV1, "Names an object of the same namespace.", REFERENCE),
+  text(HorizontalPodAutoscalerV1, "Sets the number of Pods of a workload so that its use of CPU stays near a target.", {
+    spec: "What is wanted. What only autoscaling/v2 can say is in annotations.",
+    status: "What was measured and decided last.",
+  }),
+  text(HorizontalPodAutoscalerSpecV1, "What is scaled, within which bounds, and by which use of CPU.", {
+    scaleTargetRef: "The workload to scale, in the same namespace.",
+    minReplicas: "The least number of Pods; 1 unless given.",
+    maxReplicas: "The greatest number of Pods; not below minReplicas.",
+    targetCPUUtilizationPercentage: "Percentage of the CPU that the Pods request, over all of them; 80 unless given.",
+  }),
+  text(HorizontalPodAutoscalerStatusV1, "What was measured and decided last.", {
+    ...COUNTS,
+    currentCPUUtilizationPercentage: "The use of CPU that was measured, as a percentage of what the Pods request.",
   }),
   text(MetricSpec, "One measurement and its target.", {
     type: "Resource, of whole Pods, or ContainerResource, of one of their containers.",
@@ -68,12 +96,9 @@ export const AUTOSCALING_TEXTS: readonly Text[] = [
     periodSeconds: "Within so many seconds, at most 1800.",
   }),
   text(HorizontalPodAutoscalerStatus, "What was measured and decided last.", {
-    currentReplicas: "How many Pods there were.",
-    desiredReplicas: "How many it asked for.",
+    ...COUNTS,
     currentMetrics: "What was measured.",
-    lastScaleTime: "When it last changed the number.",
     conditions: "Whether it can scale, whether it does, and whether a bound holds it back.",
-    observedGeneration: "The generation of the spec that this is about.",
   }),
   text(NodeMetrics, "What a Node uses now.", { ...MEASURED, usage: "Its use of cpu and memory." }),
   text(PodMetrics, "What a Pod uses now.", { ...MEASURED, containers: "What each of its containers uses." }),
