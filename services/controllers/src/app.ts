@@ -113,18 +113,15 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     leases: factory.informer<Lease>(LEASES),
     defaultTolerationSeconds: options.defaultTolerationSeconds,
   });
+  const revisions = factory.informer<ControllerRevision>(CONTROLLERREVISIONS);
   const samples = new SampleBook(clock);
   const autoscalers = factory.informer<HorizontalPodAutoscaler>(HORIZONTALPODAUTOSCALERS);
   const jobs = factory.informer<Job>(JOBS);
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(context),
     createReplicaSetController(context),
-    createDaemonSetController(context, factory.informer<DaemonSet>(DAEMONSETS)),
-    createStatefulSetController(
-      context,
-      factory.informer<StatefulSet>(STATEFULSETS),
-      factory.informer<ControllerRevision>(CONTROLLERREVISIONS),
-    ),
+    createDaemonSetController(context, factory.informer<DaemonSet>(DAEMONSETS), revisions),
+    createStatefulSetController(context, factory.informer<StatefulSet>(STATEFULSETS), revisions),
     createJobController(context, jobs),
     createCronJobController(context, { cronJobs: factory.informer<CronJob>(CRONJOBS), jobs }),
     createEndpointSliceController(context),

@@ -1,18 +1,31 @@
-import { DAEMONSETS, type DaemonSet, type Node, type Pod, keyOf, splitKey } from "@trireme/api";
+import {
+  type ControllerRevision,
+  DAEMONSETS,
+  type DaemonSet,
+  type Node,
+  type Pod,
+  type Resource,
+  keyOf,
+  splitKey,
+} from "@trireme/api";
 import type { Informer } from "@trireme/controller";
 import { canonical } from "../canonical.ts";
 import { type ControllerContext, type Outcome, type ReconcilerSpec, claimable } from "../context.ts";
-import { templateHash } from "../deployment/template.ts";
 import { controllerReference, isLost } from "../ownership.ts";
 import { inParallel, slowStart } from "../parallel.ts";
 import { UNSETTLED_REQUEUE_MS, createPodControl } from "../pod-control.ts";
 import { podFromTemplate } from "../replicaset/pod-from-template.ts";
-import { type DaemonSetDecision, REVISION_LABEL, decideDaemonSet } from "./decide.ts";
+import { REVISION_LABEL, decideRevisions, keepRevisions, revisionHash } from "../revisions.ts";
+import { type DaemonSetDecision, decideDaemonSet } from "./decide.ts";
 import { specFor } from "./node-fit.ts";
 
 /** Runs one pod of each DaemonSet on every node that it fits. */
-export function createDaemonSetController(context: ControllerContext, sets: Informer<DaemonSet>): ReconcilerSpec {
-  const { caches, clock, prng } = context;
+export function createDaemonSetController(
+  context: ControllerContext,
+  sets: Informer<DaemonSet>,
+  revisions: Informer<ControllerRevision>,
+): ReconcilerSpec {
+  const { client, caches, clock, prng } = context;
   const selectorOf = ({ spec }: DaemonSet) => spec.selector;
   const control = createPodControl(context, { resource: DAEMONSETS, informer: sets, selectorOf });
 
@@ -35,21 +48,30 @@ export function createDaemonSetController(context: ControllerContext, sets: Info
       return;
     }
     if (!control.isSettled(key)) return { requeueAfterMs: UNSETTLED_REQUEUE_MS };
-    const revision = templateHash(daemonSet.spec.template, undefined);
+    const revision = revisionHash(daemonSet);
+    const pods = claimable(caches.pods, daemonSet);
     const decision = decideDaemonSet(
       {
         daemonSet,
         revision,
-        pods: claimable(caches.pods, daemonSet),
+        pods,
         nodes: caches.nodes.list(),
         isLost: (node) => isLost(caches.nodes.get("", node)),
       },
       clock.now(),
     );
+    if (daemonSet.metadata.deletionTimestamp === undefined) await remember(daemonSet, revision, pods);
     const failure = await act(key, daemonSet, revision, decision);
     await control.writeStatus(key, daemonSet, decision.status);
     if (failure !== undefined) throw failure;
     return decision.requeueAfterMs === undefined ? undefined : { requeueAfterMs: decision.requeueAfterMs };
+  }
+
+  async function remember(daemonSet: DaemonSet, revision: string, pods: readonly Pod[]): Promise<void> {
+    const { name, namespace } = daemonSet.metadata;
+    const used = new Set(pods.map((pod) => `${name}-${pod.metadata.labels?.[REVISION_LABEL]}`));
+    const history = decideRevisions(daemonSet, revisions.list(namespace), used);
+    await keepRevisions(client, DAEMONSETS as Resource, daemonSet, { [REVISION_LABEL]: revision }, history);
   }
 
   async function act(

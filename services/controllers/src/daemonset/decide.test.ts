@@ -1,6 +1,7 @@
 import type { DaemonSet, DaemonSetSpec, Node, Pod } from "@trireme/api";
 import { describe, expect, it } from "vitest";
-import { REVISION_LABEL, decideDaemonSet } from "./decide.ts";
+import { REVISION_LABEL } from "../revisions.ts";
+import { decideDaemonSet } from "./decide.ts";
 import { nodeOf, specFor } from "./node-fit.ts";
 
 const NOW = Date.parse("2026-11-22T10:00:00Z");

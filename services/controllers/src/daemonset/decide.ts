@@ -1,9 +1,7 @@
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from "@trireme/api";
 import { claim, isFinished, isReady, msUntilAvailable } from "../ownership.ts";
+import { REVISION_LABEL } from "../revisions.ts";
 import { fitOf, nodeOf } from "./node-fit.ts";
-
-/** Label of a pod that says from which template it was made. */
-export const REVISION_LABEL = "controller-revision-hash";
 
 // A pod that ended, which it should not, is replaced after a while: one that fails at once must not be made in a loop.
 const ENDED_STAYS_MS = 10_000;

@@ -3,6 +3,7 @@ import {
   type ControllerRevision,
   type Pod,
   type PodTemplateSpec,
+  type Resource,
   STATEFULSETS,
   type StatefulSet,
   splitKey,
@@ -13,8 +14,18 @@ import { type ControllerContext, type Outcome, type ReconcilerSpec, claimable } 
 import { controllerReference, isLost } from "../ownership.ts";
 import { inParallel } from "../parallel.ts";
 import { UNSETTLED_REQUEUE_MS, createPodControl } from "../pod-control.ts";
-import { REVISION_LABEL, type StatefulSetDecision, decideStatefulSet } from "./decide.ts";
-import { keepRevisions, revisionName, templateOf } from "./revisions.ts";
+import {
+  REVISION_LABEL,
+  decideRevisions,
+  keepRevisions,
+  revisionHash,
+  revisionName,
+  templateOf,
+} from "../revisions.ts";
+import { type StatefulSetDecision, decideStatefulSet } from "./decide.ts";
+
+/** Label of a StatefulSet's ControllerRevision. */
+const HASH_LABEL = "controller.kubernetes.io/hash";
 
 /** Runs the pods of each StatefulSet under names that stay. */
 export function createStatefulSetController(
@@ -41,7 +52,8 @@ export function createStatefulSetController(
     if (set.metadata.deletionTimestamp === undefined) {
       const labels = pods.map((pod) => pod.metadata.labels?.[REVISION_LABEL]);
       const used = [...labels, set.status?.currentRevision].filter((one) => one !== undefined);
-      await keepRevisions(client, set, revisions.list(namespace), new Set(used));
+      const history = decideRevisions(set, revisions.list(namespace), new Set(used));
+      await keepRevisions(client, STATEFULSETS as Resource, set, { [HASH_LABEL]: revisionHash(set) }, history);
     }
     const failure = await act(key, set, decision);
     await control.writeStatus(key, set, decision.status);

@@ -1,6 +1,7 @@
 import type { Pod, StatefulSet, StatefulSetSpec, StatefulSetStatus } from "@trireme/api";
 import { describe, expect, it } from "vitest";
-import { REVISION_LABEL, decideStatefulSet } from "./decide.ts";
+import { REVISION_LABEL } from "../revisions.ts";
+import { decideStatefulSet } from "./decide.ts";
 
 const NOW = Date.parse("2026-11-22T10:00:00Z");
 const LABELS = { app: "db" };

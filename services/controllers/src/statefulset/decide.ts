@@ -1,8 +1,6 @@
 import type { Pod, StatefulSet, StatefulSetStatus } from "@trireme/api";
 import { claim, controllerOf, isFinished, isReady, msUntilAvailable } from "../ownership.ts";
-
-/** Label of a pod that names the revision it was made from. */
-export const REVISION_LABEL = "controller-revision-hash";
+import { REVISION_LABEL } from "../revisions.ts";
 
 /** What a StatefulSet's reconciler sees: caches that show all of its own writes. */
 export interface StatefulSetObserved {
