@@ -52,5 +52,6 @@ export * from "./selectors.ts";
 export { type CronSchedule, parseCronSchedule } from "./schedule/cron.ts";
 export { type PassedStarts, nextStart, passedStarts } from "./schedule/next-start.ts";
 export { type OffsetAt, formatTimeIn, timeZoneOffsets } from "./schedule/time-zone.ts";
+export * from "./storage-class.ts";
 export { formatMicroTime, formatTime, parseTime } from "./time.ts";
 export { fromBase64, toBase64 } from "./base64.ts";

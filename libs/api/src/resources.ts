@@ -12,8 +12,10 @@ import { Event } from "./schema/core-event.ts";
 import { Node } from "./schema/core-node.ts";
 import { Pod } from "./schema/core-pod.ts";
 import { Service } from "./schema/core-service.ts";
+import { PersistentVolume, PersistentVolumeClaim } from "./schema/core-storage.ts";
 import { EndpointSlice } from "./schema/discovery.ts";
 import { NodeMetrics, PodMetrics } from "./schema/metrics.ts";
+import { StorageClass } from "./schema/storage.ts";
 
 export { type Conversion, type KubeObject, type Resource, type Subresource, apiVersionOf } from "./resource.ts";
 
@@ -152,6 +154,23 @@ export const HORIZONTALPODAUTOSCALERS_V1: Resource<HorizontalPodAutoscalerV1> = 
   },
 };
 
+/** `persistentvolumes`: storage that lives longer than pods. */
+export const PERSISTENTVOLUMES = define<PersistentVolume>(PersistentVolume, "persistentvolumes", {
+  namespaced: false,
+  shortNames: ["pv"],
+  status: true,
+});
+/** `persistentvolumeclaims`: what pods ask of such storage. */
+export const PERSISTENTVOLUMECLAIMS = define<PersistentVolumeClaim>(PersistentVolumeClaim, "persistentvolumeclaims", {
+  shortNames: ["pvc"],
+  status: true,
+});
+/** `storageclasses`: how volumes come about. */
+export const STORAGECLASSES = define<StorageClass>(StorageClass, "storageclasses", {
+  namespaced: false,
+  shortNames: ["sc"],
+});
+
 const READ_ONLY = ["get", "list"];
 /** `nodes` of metrics.k8s.io: what each node uses now. */
 export const NODE_METRICS = define<NodeMetrics>(NodeMetrics, "nodes", { namespaced: false, verbs: READ_ONLY });
@@ -181,6 +200,9 @@ export const RESOURCES: readonly Resource[] = [
   ENDPOINTSLICES,
   LEASES,
   HORIZONTALPODAUTOSCALERS,
+  PERSISTENTVOLUMES,
+  PERSISTENTVOLUMECLAIMS,
+  STORAGECLASSES,
 ];
 
 /** Other versions of stored kinds; within a group the version that comes first here and above is the preferred one. */

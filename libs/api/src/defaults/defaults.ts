@@ -6,6 +6,7 @@ import { defaultAutoscaler } from "./autoscaling.ts";
 import { defaultPod, defaultPodSpec } from "./pod.ts";
 import { defaultService } from "./service.ts";
 import { defaultDaemonSet, defaultStatefulSet } from "./sets.ts";
+import { defaultPersistentVolume, defaultPersistentVolumeClaim, defaultStorageClass } from "./storage.ts";
 
 /**
  * Fills in what a manifest leaves out, in place, with Kubernetes' defaults; returns the same object. Doing it twice
@@ -34,6 +35,9 @@ const SETTERS: ReadonlyMap<string, Setter> = new Map([
   ["batch/CronJob", setter(defaultCronJob)],
   ["autoscaling/HorizontalPodAutoscaler", setter(defaultAutoscaler)],
   ["discovery.k8s.io/EndpointSlice", setter(defaultEndpointSlice)],
+  ["/PersistentVolume", setter(defaultPersistentVolume)],
+  ["/PersistentVolumeClaim", setter(defaultPersistentVolumeClaim)],
+  ["storage.k8s.io/StorageClass", setter(defaultStorageClass)],
 ]);
 
 function defaultPodObject(pod: Pod): void {

@@ -1,5 +1,6 @@
 import type { DaemonSet, StatefulSet } from "../kinds.ts";
 import { defaultPodSpec } from "./pod.ts";
+import { defaultClaimSpec } from "./storage.ts";
 
 /** Kubernetes' SetDefaults_DaemonSet. */
 export function defaultDaemonSet({ spec }: DaemonSet): void {
@@ -30,5 +31,12 @@ export function defaultStatefulSet({ spec }: StatefulSet): void {
   const retention = (spec.persistentVolumeClaimRetentionPolicy ??= {});
   if (!retention.whenDeleted) retention.whenDeleted = "Retain";
   if (!retention.whenScaled) retention.whenScaled = "Retain";
+  for (const template of spec.volumeClaimTemplates ?? []) {
+    template.apiVersion ??= "v1";
+    template.kind ??= "PersistentVolumeClaim";
+    if (template.spec) defaultClaimSpec(template.spec);
+    template.status ??= {};
+    template.status.phase ??= "Pending";
+  }
   if (spec.template?.spec) defaultPodSpec(spec.template.spec);
 }

@@ -6,11 +6,22 @@ import { CONTAINER_TEXTS } from "./texts/container.ts";
 import { META_TEXTS } from "./texts/meta.ts";
 import { POD_TEXTS } from "./texts/pod.ts";
 import { SET_TEXTS } from "./texts/sets.ts";
+import { STORAGE_TEXTS } from "./texts/storage.ts";
 import type { Text } from "./texts/text.ts";
 import { WORKLOAD_TEXTS } from "./texts/workloads.ts";
 
 const texts: ReadonlyMap<Message, Text> = new Map(
-  [META_TEXTS, WORKLOAD_TEXTS, SET_TEXTS, BATCH_TEXTS, POD_TEXTS, CONTAINER_TEXTS, CLUSTER_TEXTS, AUTOSCALING_TEXTS]
+  [
+    META_TEXTS,
+    WORKLOAD_TEXTS,
+    SET_TEXTS,
+    BATCH_TEXTS,
+    POD_TEXTS,
+    CONTAINER_TEXTS,
+    CLUSTER_TEXTS,
+    AUTOSCALING_TEXTS,
+    STORAGE_TEXTS,
+  ]
     .flat()
     .map((text) => [text.message, text]),
 );

@@ -14,6 +14,7 @@ describe("OpenAPI v3", () => {
       "apis/discovery.k8s.io/v1",
       "apis/coordination.k8s.io/v1",
       "apis/autoscaling/v2",
+      "apis/storage.k8s.io/v1",
       "apis/autoscaling/v1",
       "apis/metrics.k8s.io/v1beta1",
     ]);

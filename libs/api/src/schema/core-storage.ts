@@ -1,4 +1,4 @@
-/** PersistentVolumes and claims: declared, and not served yet. Each name is a schema and the type of its values. */
+/** PersistentVolumes and claims. Each name is a schema and the type of its values. */
 import { type Infer, bool, inline, int32, list, map, packageOf, ref, str, time } from "./notation.ts";
 import { NodeSelector, ObjectReference } from "./core-reference.ts";
 import {

@@ -1,4 +1,4 @@
-/** Classes of storage: declared, and not served yet. Each name is a schema and the type of its values. */
+/** Classes of storage. Each name is a schema and the type of its values. */
 import { type Infer, bool, list, map, packageOf, ref, str } from "./notation.ts";
 import { TopologySelectorTerm } from "./core-storage.ts";
 import { ObjectMeta } from "./meta.ts";

@@ -14,6 +14,7 @@ import {
 } from "./core.ts";
 import { endpointSlicePrinter, servicePrinter } from "./network.ts";
 import { podPrinter } from "./pod.ts";
+import { persistentVolumeClaimPrinter, persistentVolumePrinter, storageClassPrinter } from "./storage.ts";
 import {
   daemonSetPrinter,
   deploymentPrinter,
@@ -60,6 +61,9 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "autoscaling/HorizontalPodAutoscaler": autoscalerPrinter,
   "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
   "coordination.k8s.io/Lease": leasePrinter,
+  "/PersistentVolume": persistentVolumePrinter,
+  "/PersistentVolumeClaim": persistentVolumeClaimPrinter,
+  "storage.k8s.io/StorageClass": storageClassPrinter,
 };
 
 /** Renders objects of one kind as kubectl prints them. */

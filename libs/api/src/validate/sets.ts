@@ -1,6 +1,8 @@
 import type { ControllerRevision, DaemonSet, StatefulSet } from "../kinds.ts";
 import { Problems } from "./field-error.ts";
 import { immutable } from "./metadata.ts";
+import { dnsLabelProblems } from "./names.ts";
+import { validateClaimSpec } from "./storage.ts";
 import { isZero, notNegative, validateSelectorAndTemplate, validateSteps } from "./workloads.ts";
 
 /** Checks a DaemonSet. */
@@ -33,8 +35,11 @@ export function validateStatefulSet({ spec }: StatefulSet, problems: Problems): 
   if (rolling?.maxUnavailable !== undefined && rolling.maxUnavailable !== 1) {
     problems.forbidden("spec.updateStrategy.rollingUpdate.maxUnavailable", "only 1 is supported by this cluster yet");
   }
-  if ((spec.volumeClaimTemplates ?? []).length > 0) {
-    problems.forbidden("spec.volumeClaimTemplates", "claims of volumes are not supported by this cluster yet");
+  for (const [index, template] of (spec.volumeClaimTemplates ?? []).entries()) {
+    const at = `spec.volumeClaimTemplates[${index}]`;
+    if (!template.metadata?.name) problems.required(`${at}.metadata.name`);
+    else problems.each(`${at}.metadata.name`, template.metadata.name, dnsLabelProblems(template.metadata.name));
+    if (template.spec !== undefined) validateClaimSpec(template.spec, `${at}.spec`, problems);
   }
 }
 

@@ -23,6 +23,14 @@ import {
   validateStatefulSet,
   validateStatefulSetUpdate,
 } from "./sets.ts";
+import {
+  validatePersistentVolume,
+  validatePersistentVolumeClaim,
+  validatePersistentVolumeClaimUpdate,
+  validatePersistentVolumeUpdate,
+  validateStorageClass,
+  validateStorageClassUpdate,
+} from "./storage.ts";
 import { checkStructure } from "./structure.ts";
 import { validateDeployment, validateReplicaSet, validateWorkloadUpdate } from "./workloads.ts";
 
@@ -59,6 +67,9 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["autoscaling/HorizontalPodAutoscaler", rules(validateAutoscaler)],
   ["discovery.k8s.io/EndpointSlice", rules(validateEndpointSlice)],
   ["coordination.k8s.io/Lease", rules(validateLease)],
+  ["/PersistentVolume", rules(validatePersistentVolume, validatePersistentVolumeUpdate)],
+  ["/PersistentVolumeClaim", rules(validatePersistentVolumeClaim, validatePersistentVolumeClaimUpdate)],
+  ["storage.k8s.io/StorageClass", rules(validateStorageClass, validateStorageClassUpdate)],
 ]);
 
 /** What is wrong with a new object, after defaulting; empty when it may be stored. */
