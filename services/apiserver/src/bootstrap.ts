@@ -3,10 +3,13 @@ import {
   ENDPOINTSLICES,
   type EndpointSlice,
   type KubeObject,
+  LOCAL_PATH_PROVISIONER,
   NAMESPACES,
   type Resource,
   SERVICES,
+  STORAGECLASSES,
   type Service,
+  type StorageClass,
 } from "@trireme/api";
 import type { Logger } from "@trireme/telemetry";
 import { APISERVER } from "./auth/user.ts";
@@ -58,8 +61,17 @@ async function ensureAll({ pipeline, serviceCidr, apiServers }: BootstrapOptions
     await createOnce(pipeline, NAMESPACES as Resource, undefined, { metadata: { name } });
   }
   await createOnce(pipeline, SERVICES as Resource, "default", kubernetesService(serviceCidr));
+  await createOnce(pipeline, STORAGECLASSES as Resource, undefined, LOCAL_PATH);
   await ensureEndpoints(pipeline, apiServers);
 }
+
+/** The built-in class: a directory of the node on which the claim's first pod runs. */
+const LOCAL_PATH: StorageClass = {
+  metadata: { name: "local-path", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
+  provisioner: LOCAL_PATH_PROVISIONER,
+  reclaimPolicy: "Delete",
+  volumeBindingMode: "WaitForFirstConsumer",
+};
 
 async function createOnce(
   pipeline: RequestPipeline,

@@ -2,6 +2,8 @@
  * Who may do what: one table. Until RBAC objects arrive this is the whole policy; it holds the identities of our own
  * parts and the administrators.
  */
+import { HOSTNAME_LABEL, LOCAL_PATH_FINALIZER, type PersistentVolume } from "@trireme/api";
+import { deepEqual } from "../registry/equality.ts";
 import { type User, nodeOf } from "./user.ts";
 
 /** What a request wants, as far as the policy looks. */
@@ -23,7 +25,7 @@ interface Rule {
   readonly resources: readonly string[];
   /** Only in this namespace. */
   readonly namespace?: string;
-  /** Only objects of this name; `$node` is the asking node's own. */
+  /** Only objects of this name; `$node` is the asking node's own, `*` any one that the request names. */
   readonly name?: string;
 }
 
@@ -33,6 +35,9 @@ const ALL = ["*"];
 
 const LEASES = "leases.coordination.k8s.io";
 const SLICES = "endpointslices.discovery.k8s.io";
+const CLAIMS = "persistentvolumeclaims";
+const VOLUMES = "persistentvolumes";
+const CLASSES = "storageclasses.storage.k8s.io";
 
 const RULES: readonly Rule[] = [
   { group: "system:masters", verbs: ALL, resources: ALL },
@@ -40,8 +45,10 @@ const RULES: readonly Rule[] = [
   {
     user: "system:kube-scheduler",
     verbs: READ,
-    resources: ["pods", "nodes", "namespaces", "services", "replicasets.apps", LEASES],
+    resources: ["pods", "nodes", "namespaces", "services", "replicasets.apps", LEASES, CLAIMS, VOLUMES, CLASSES],
   },
+  // A claim that waits for its first consumer is told the node that was chosen for it.
+  { user: "system:kube-scheduler", verbs: ["patch"], resources: [CLAIMS] },
   { user: "system:kube-scheduler", verbs: ["create"], resources: ["pods/binding"] },
   { user: "system:kube-scheduler", verbs: ["update", "patch"], resources: ["pods/status"] },
   { user: "system:kube-scheduler", verbs: [...READ, ...WRITE], resources: ["events"] },
@@ -66,9 +73,12 @@ const RULES: readonly Rule[] = [
   },
 
   { group: "system:nodes", verbs: READ, resources: ["pods", "services", SLICES, "nodes", "namespaces", LEASES] },
-  // Agents read the ConfigMaps and Secrets that their pods name, one by one; lists of Secrets are not for nodes.
-  { group: "system:nodes", verbs: READ, resources: ["configmaps"] },
-  { group: "system:nodes", verbs: ["get"], resources: ["secrets", "serviceaccounts"] },
+  // Agents read and follow the ConfigMaps and Secrets that their pods name, one by one: lists of them are not for nodes.
+  { group: "system:nodes", verbs: READ, resources: ["configmaps", "secrets"], name: "*" },
+  { group: "system:nodes", verbs: ["get"], resources: ["serviceaccounts", CLAIMS] },
+  { group: "system:nodes", verbs: READ, resources: [VOLUMES] },
+  // Which volumes and what of them: see nodeMayChangeVolume.
+  { group: "system:nodes", verbs: ["patch"], resources: [VOLUMES] },
   { group: "system:nodes", verbs: ["create"], resources: ["nodes"], name: "$node" },
   { group: "system:nodes", verbs: ["update", "patch"], resources: ["nodes", "nodes/status"], name: "$node" },
   // Which pods a node may change is decided by the pod's spec.nodeName: see nodeMayChangePod.
@@ -86,6 +96,7 @@ function ruleCovers(rule: Rule, user: User, want: Attributes): boolean {
   if (!rule.verbs.includes("*") && !rule.verbs.includes(want.verb)) return false;
   if (!rule.resources.includes("*") && !rule.resources.includes(pathOfResource(want))) return false;
   if (rule.namespace !== undefined && rule.namespace !== want.namespace) return false;
+  if (rule.name === "*") return (want.name ?? "") !== "";
   const name = rule.name === "$node" ? nodeOf(user) : rule.name;
   // A create names its object in the body, not in the path: the pipeline asks again once it knows the name.
   return rule.name === undefined || (name !== undefined && (name === want.name || isUnnamedCreate(want)));
@@ -129,6 +140,18 @@ export function forbiddenMessage(user: User, want: Attributes): string {
 export function nodeMayChangePod(user: User, podNode: string | undefined): boolean {
   const node = nodeOf(user);
   return node === undefined || node === podNode;
+}
+
+/** Whether this change of a volume is one for this user: a node says that its directory is gone, nothing more. */
+export function nodeMayChangeVolume(user: User, next: PersistentVolume, current: PersistentVolume): boolean {
+  const node = nodeOf(user);
+  if (node === undefined) return true;
+  if (current.metadata.labels?.[HOSTNAME_LABEL] !== node) return false;
+  const finalizers = (current.metadata.finalizers ?? []).filter((one) => one !== LOCAL_PATH_FINALIZER);
+  const of = ({ metadata, spec, status }: PersistentVolume, kept: readonly string[]): object => {
+    return { labels: metadata.labels, annotations: metadata.annotations, kept, spec, status };
+  };
+  return deepEqual(of(next, next.metadata.finalizers ?? []), of(current, finalizers));
 }
 
 /** The identity that may hold each election, and so use its fence. */

@@ -93,13 +93,13 @@ export class RequestPipeline {
     return scaleOf((await this.get(caller, target, resourceVersion)).object);
   }
 
-  list(caller: Caller, target: Target, options: ListOptions): Promise<ListResult> {
-    this.authorize(caller, "list", target);
+  async list(caller: Caller, target: Target, options: ListOptions): Promise<ListResult> {
+    this.authorize(caller, "list", { ...target, name: nameOf(target, options.fieldSelector) });
     return this.parts.lists.list(target.resource, target.namespace, options);
   }
 
   async watch(caller: Caller, target: Target, options: WatchOptions): Promise<WatchSession> {
-    this.authorize(caller, "watch", target);
+    this.authorize(caller, "watch", { ...target, name: nameOf(target, options.fieldSelector) });
     const { resource, namespace } = target;
     const selection = selectionOf(resource, options.labelSelector, options.fieldSelector);
     const { cache, reads, clock } = this.parts;
@@ -274,6 +274,11 @@ const SUCCESS = {
 
 function bindingTarget(namespace: string, name: string): Target {
   return { resource: api.PODS as Resource, namespace, name, subresource: "binding" };
+}
+
+/** A list or watch of one name is asked for that name alone, and may be allowed where others are not. */
+function nameOf(target: Target, fieldSelector: string | undefined): string | undefined {
+  return target.name ?? selectionOf(target.resource, undefined, fieldSelector).name;
 }
 
 function nameIn(body: unknown): string {

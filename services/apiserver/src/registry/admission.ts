@@ -1,4 +1,13 @@
-import type { KubeObject, Namespace, Pod, Resource, Toleration } from "@trireme/api";
+import {
+  type KubeObject,
+  type Namespace,
+  type PersistentVolumeClaim,
+  type Pod,
+  type Resource,
+  type StorageClass,
+  type Toleration,
+  defaultClassOf,
+} from "@trireme/api";
 
 /**
  * How long a pod that says nothing of it stays on a node that is not ready or not reachable (a cluster setting;
@@ -6,16 +15,37 @@ import type { KubeObject, Namespace, Pod, Resource, Toleration } from "@trireme/
  */
 export const DEFAULT_TOLERATION_SECONDS = 5;
 
-/** What the server adds to new objects beyond the defaults of their kind. */
-export function admitNew(resource: Resource, object: KubeObject): KubeObject {
+/** Keeps a claim while a pod uses it, and a volume while it is bound (Kubernetes' StorageObjectInUseProtection). */
+const CLAIM_PROTECTION = "kubernetes.io/pvc-protection";
+const VOLUME_PROTECTION = "kubernetes.io/pv-protection";
+
+/** What the server adds to new objects beyond the defaults of their kind. `classes` lists the StorageClasses. */
+export function admitNew(resource: Resource, object: KubeObject, classes: () => readonly StorageClass[]): KubeObject {
   switch (resource.resource) {
     case "pods":
       return admitPod(object as Pod);
     case "namespaces":
       return admitNamespace(object as Namespace);
+    case "persistentvolumes":
+      return { ...withFinalizer(object, VOLUME_PROTECTION), status: { phase: "Pending" } } as KubeObject;
+    case "persistentvolumeclaims":
+      return admitClaim(object as PersistentVolumeClaim, classes);
     default:
       return withoutStatus(resource, object);
   }
+}
+
+/** A claim that names no class gets the default one, if there is one; `""` asks for none. */
+function admitClaim(claim: PersistentVolumeClaim, classes: () => readonly StorageClass[]): KubeObject {
+  const protectedClaim = withFinalizer(claim, CLAIM_PROTECTION);
+  const name = claim.spec?.storageClassName ?? defaultClassOf(classes())?.metadata.name;
+  const spec = { ...claim.spec, ...(name === undefined ? {} : { storageClassName: name }) };
+  return { ...protectedClaim, spec, status: { phase: "Pending" } } as KubeObject;
+}
+
+function withFinalizer(object: KubeObject, finalizer: string): KubeObject {
+  const finalizers = [...new Set([...(object.metadata.finalizers ?? []), finalizer])];
+  return { ...object, metadata: { ...object.metadata, finalizers } };
 }
 
 /** A new object's status is its controller's to write; one that came with the manifest is dropped, as in Kubernetes. */

@@ -71,6 +71,11 @@ export class ObjectStore {
     return this.cache.of(at.resource).get(pathOf(at.namespace, at.name));
   }
 
+  /** All objects of a cluster-scoped resource as the cache has them. */
+  cachedAll(resource: Resource): KubeObject[] {
+    return [...this.cache.of(resource).range("")].map((state) => state.object);
+  }
+
   /** The object as the store has it now. */
   async fresh(at: Location): Promise<StoredObject | undefined> {
     const { kvs } = await this.store.range({ key: keyOfObject(at.resource, at.namespace, at.name) });

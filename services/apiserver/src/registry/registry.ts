@@ -4,7 +4,10 @@ import {
   type FieldError,
   type FieldValidation,
   type KubeObject,
+  type PersistentVolume,
   type Resource,
+  STORAGECLASSES,
+  type StorageClass,
   applyDefaults,
   conflict,
   decodeStrict,
@@ -16,7 +19,7 @@ import {
   validateUpdate,
 } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
-import { nodeMayChangePod } from "../auth/policy.ts";
+import { nodeMayChangePod, nodeMayChangeVolume } from "../auth/policy.ts";
 import type {
   Caller,
   Deleted,
@@ -204,7 +207,9 @@ export class Registry {
   /** A new object as it will be stored: defaulted, admitted, stamped and valid. */
   private newObject(resource: Resource, named: KubeObject): KubeObject {
     const defaulted = applyDefaults(resource, structuredClone(named));
-    const object = withOwnSelector(resource, stampNew(resource, admitNew(resource, defaulted), this.clock.now()));
+    const classes = (): StorageClass[] => this.objects.cachedAll(STORAGECLASSES as Resource) as StorageClass[];
+    const admitted = admitNew(resource, defaulted, classes);
+    const object = withOwnSelector(resource, stampNew(resource, admitted, this.clock.now()));
     mustBeValid(resource, object, validateCreate(resource, object));
     return object;
   }
@@ -233,6 +238,7 @@ export class Registry {
     const { resource } = at;
     this.restrictNodes(caller, at, current.object);
     const stamped = stampUpdate(resource, incoming, current.object, subresource);
+    this.restrictNodeOnVolume(caller, at, stamped, current.object);
     const effects = this.effects(caller, at, stamped, current.object, observed);
     const next = effects.next!;
     mustBeValid(resource, next, validateUpdate(resource, next, current.object));
@@ -256,6 +262,16 @@ export class Registry {
   ): ReturnType<typeof effectsOf> {
     const context = { user: caller.user, ranges: this.ranges, nowMs: this.clock.now() };
     return effectsOf(at, next, current, observed, context);
+  }
+
+  /** A node gives up its own finalizer on a volume of its own, and changes nothing else of any volume. */
+  private restrictNodeOnVolume(caller: Caller, at: Location, next: KubeObject, current: KubeObject): void {
+    if (at.resource.resource !== "persistentvolumes") return;
+    if (nodeMayChangeVolume(caller.user, next as PersistentVolume, current as PersistentVolume)) return;
+    throw new TriremeError(
+      "Forbidden",
+      `persistentvolumes "${at.name}" is forbidden: node "${caller.user.name}" can only give up its finalizer on a volume of its own`,
+    );
   }
 
   /** A node changes the pods that are bound to it, and no others. */
