@@ -2,6 +2,7 @@ import { matchesNodeSelector } from "./node-affinity.ts";
 import type { HostPort, PodContext } from "./pod-context.ts";
 import type { NodeState } from "./snapshot.ts";
 import { untoleratedTaint } from "./taints.ts";
+import { canHaveVolumeOn, volumeReaches } from "./volumes.ts";
 
 /** One hard rule about pods and nodes. */
 export interface Filter {
@@ -70,6 +71,13 @@ const nodeResourcesFit: Filter = {
     shortages(context, node).map((resource) => (resource === "pods" ? "Too many pods" : `Insufficient ${resource}`)),
 };
 
+const volumeBinding: Filter = {
+  name: "VolumeBinding",
+  applies: ({ volumes }) => volumes.bound.length + volumes.waiting.length > 0,
+  check: (context, node) => volumeConflicts(context, node).length === 0,
+  explain: volumeConflicts,
+};
+
 /** Every hard rule, cheap and telling ones first: the first that refuses a node explains it. */
 export const FILTERS: readonly Filter[] = [
   nodeUnschedulable,
@@ -78,7 +86,22 @@ export const FILTERS: readonly Filter[] = [
   nodeAffinity,
   nodePorts,
   nodeResourcesFit,
+  volumeBinding,
 ];
+
+function volumeConflicts({ volumes }: PodContext, { node }: NodeState): string[] {
+  const reasons: string[] = [];
+  if (volumes.bound.some((volume) => volume === undefined)) {
+    reasons.push("node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)");
+  }
+  if (volumes.bound.some((volume) => volume !== undefined && !volumeReaches(volume, node))) {
+    reasons.push("node(s) had volume node affinity conflict");
+  }
+  if (volumes.waiting.some((claim) => !canHaveVolumeOn(claim, node))) {
+    reasons.push("node(s) didn't find available persistent volumes to bind");
+  }
+  return reasons;
+}
 
 function shortages({ requests }: PodContext, { allocatable, requested }: NodeState): string[] {
   return Object.entries(requests)

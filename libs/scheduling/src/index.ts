@@ -14,3 +14,18 @@ export { type NodeScore, type Placement, type ScheduleResult, type Unschedulable
 export { SCORERS, type Scorer } from "./scorers.ts";
 export type { NodeState, Snapshot } from "./snapshot.ts";
 export { tolerates, untoleratedTaint } from "./taints.ts";
+export {
+  BIND_COMPLETED,
+  NO_STORAGE,
+  type StorageView,
+  type VolumeNeeds,
+  type WaitingClaim,
+  canProvisionOn,
+  claimNamesOf,
+  hostnameOf,
+  isBound,
+  storageOf,
+  volumeReaches,
+  volumeSatisfies,
+  volumeSuits,
+} from "./volumes.ts";

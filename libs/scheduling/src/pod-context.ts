@@ -1,4 +1,5 @@
 import type { Pod } from "@trireme/api";
+import { NO_STORAGE, type StorageView, type VolumeNeeds, volumeNeeds } from "./volumes.ts";
 import { type ResourceAmounts, podRequests, podRequestsForScoring } from "./resources.ts";
 
 /** A host port that a pod wants. */
@@ -16,16 +17,18 @@ export interface PodContext {
   readonly hostPorts: readonly HostPort[];
   /** uid of its controller, by which its siblings are known. */
   readonly owner: string | undefined;
+  readonly volumes: VolumeNeeds;
 }
 
 /** Works out a pod's context. */
-export function podContext(pod: Pod): PodContext {
+export function podContext(pod: Pod, storage: StorageView = NO_STORAGE): PodContext {
   return {
     pod,
     requests: podRequests(pod),
     requestsForScoring: podRequestsForScoring(pod),
     hostPorts: hostPortsOf(pod),
     owner: controllerUid(pod),
+    volumes: volumeNeeds(pod, storage),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Pod } from "@trireme/api";
+import type { PersistentVolumeClaim, Pod } from "@trireme/api";
 import type { Prng } from "@trireme/base";
 import { FILTERS, type Filter } from "./filters.ts";
 import { type PodContext, podContext } from "./pod-context.ts";
@@ -17,6 +17,8 @@ export interface Placement {
   readonly kind: "placement";
   readonly node: string;
   readonly scores: readonly NodeScore[];
+  /** Claims that must get a volume on this node before the pod is bound to it. */
+  readonly claims: readonly PersistentVolumeClaim[];
 }
 
 /** No node may run the pod. */
@@ -38,7 +40,10 @@ export type ScheduleResult = Placement | Unschedulable;
  * for rules that look at the clock; none does today.
  */
 export function schedule(snapshot: Snapshot, pod: Pod, _now: number, prng: Prng): ScheduleResult {
-  const context = podContext(pod);
+  const context = podContext(pod, snapshot.storage);
+  const { refusal, waiting } = context.volumes;
+  // What is wrong with the pod itself is told once, not counted over nodes.
+  if (refusal !== undefined) return unschedulable(snapshot.nodes.length, new Map(), refusal);
   const filters = FILTERS.filter((filter) => filter.applies(context));
   const candidates: NodeState[] = [];
   const refused = new Map<string, { filter: string; reasons: readonly string[] }>();
@@ -51,7 +56,8 @@ export function schedule(snapshot: Snapshot, pod: Pod, _now: number, prng: Prng)
   const scores = scoreAll(SCORERS, context, candidates);
   const best = Math.max(...scores.map((score) => score.total));
   const winners = scores.filter((score) => score.total === best);
-  return { kind: "placement", node: winners[prng.int(0, winners.length - 1)]!.node, scores };
+  const { node } = winners[prng.int(0, winners.length - 1)]!;
+  return { kind: "placement", node, scores, claims: waiting.map(({ claim }) => claim) };
 }
 
 function firstRefusal(filters: readonly Filter[], context: PodContext, node: NodeState): Filter | undefined {
@@ -61,13 +67,14 @@ function firstRefusal(filters: readonly Filter[], context: PodContext, node: Nod
 function unschedulable(
   nodeCount: number,
   nodes: ReadonlyMap<string, { filter: string; reasons: readonly string[] }>,
+  refusal?: string,
 ): Unschedulable {
   const reasons = new Map<string, number>();
   for (const refusal of nodes.values()) {
     for (const reason of refusal.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
   const counted = [...reasons].map(([reason, count]) => `${count} ${reason}`).toSorted();
-  const why = nodeCount === 0 ? "no nodes are registered" : counted.join(", ");
+  const why = nodeCount === 0 ? "no nodes are registered" : (refusal ?? counted.join(", "));
   return { kind: "unschedulable", message: `0/${nodeCount} nodes are available: ${why}.`, reasons, nodes };
 }
 

@@ -1,5 +1,6 @@
 import type { Node, Pod } from "@trireme/api";
 import type { ResourceAmounts } from "./resources.ts";
+import type { StorageView } from "./volumes.ts";
 
 /** One node and what stands on it, as filters and scorers see it. */
 export interface NodeState {
@@ -21,4 +22,6 @@ export interface NodeState {
 /** The cluster at one moment. */
 export interface Snapshot {
   readonly nodes: readonly NodeState[];
+  /** Claims, volumes and their classes; absent: there are none. */
+  readonly storage?: StorageView;
 }

@@ -1,4 +1,15 @@
-import { NODES, type Node, PODS, type Pod } from "@trireme/api";
+import {
+  NODES,
+  type Node,
+  PERSISTENTVOLUMECLAIMS,
+  PERSISTENTVOLUMES,
+  PODS,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Pod,
+  STORAGECLASSES,
+  type StorageClass,
+} from "@trireme/api";
 import type { Clock, Prng } from "@trireme/base";
 import type { Bus } from "@trireme/bus";
 import type { ApiClient } from "@trireme/client";
@@ -44,12 +55,18 @@ export function createSchedulerApp(options: SchedulerAppOptions): SchedulerApp {
   const factory = createInformerFactory({ client, ...(bus === undefined ? {} : { bus }), clock, log, registry });
   const pods = factory.informer<Pod>(PODS);
   const nodes = factory.informer<Node>(NODES);
+  const claims = factory.informer<PersistentVolumeClaim>(PERSISTENTVOLUMECLAIMS);
+  const volumes = factory.informer<PersistentVolume>(PERSISTENTVOLUMES);
+  const classes = factory.informer<StorageClass>(STORAGECLASSES);
   const events = createEventRecorder({ client, component: SCHEDULER_NAME, host: identity, clock, log });
   const metrics = createSchedulerMetrics(registry);
   const scheduler = new Scheduler({
     client,
     pods,
     nodes,
+    claims,
+    volumes,
+    classes,
     events,
     clock,
     prng,
@@ -67,6 +84,8 @@ export function createSchedulerApp(options: SchedulerAppOptions): SchedulerApp {
       const sources = [
         { resource: PODS, informer: pods },
         { resource: NODES, informer: nodes },
+        { resource: PERSISTENTVOLUMECLAIMS, informer: claims },
+        { resource: PERSISTENTVOLUMES, informer: volumes },
       ];
       await caughtUp(client, sources, signal, clock);
     },

@@ -98,6 +98,15 @@ export class SchedulingQueue {
     }
   }
 
+  /** What these pods waited for has come: they are tried at once, without their backoff. */
+  activate(isMeant: (pod: Pod) => boolean): void {
+    for (const entry of this.entries.values()) {
+      if (!isMeant(entry.pod)) continue;
+      entry.moved = true;
+      if (entry.place !== "inFlight") entry.place = "active";
+    }
+  }
+
   /** When the next pod that waits for time alone may be tried; undefined: none does. */
   nextReadyAt(): number | undefined {
     let next: number | undefined;

@@ -1,4 +1,12 @@
-import type { KubeObject, Node, Pod } from "@trireme/api";
+import type {
+  KubeObject,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Resource,
+  StorageClass,
+} from "@trireme/api";
 import { ManualClock, TriremeError, createPrng } from "@trireme/base";
 import type { ApiClient } from "@trireme/client";
 import type { Change, Informer } from "@trireme/controller";
@@ -8,6 +16,11 @@ import { createSchedulerMetrics } from "./metrics.ts";
 import { Scheduler } from "./scheduler.ts";
 
 type Answer = () => Promise<unknown>;
+
+interface Patch {
+  readonly metadata: { readonly annotations?: Record<string, string> };
+  readonly status?: { readonly conditions: readonly { readonly message: string }[] };
+}
 
 /** A scheduler over caches that the test fills, and an API whose answers the test chooses. */
 class World {
@@ -23,9 +36,12 @@ class World {
   private readonly nodeListeners: ((change: Change<Node>) => void)[] = [];
   private readonly podListeners: ((change: Change<Pod>) => void)[] = [];
   private readonly pods = new Map<string, Pod>();
+  private readonly claimListeners: ((change: Change<PersistentVolumeClaim>) => void)[] = [];
+  private readonly claims = new Map<string, PersistentVolumeClaim>();
+  private readonly volumes = new Map<string, PersistentVolume>();
 
   constructor() {
-    const resource = (_: unknown, namespace: string) => ({
+    const resource = ({ resource: plural }: Resource, namespace: string) => ({
       subresource: async (_method: string, name: string, _sub: string, body: { target: { name: string } }) => {
         this.inFlight += 1;
         this.mostInFlight = Math.max(this.mostInFlight, this.inFlight);
@@ -36,8 +52,9 @@ class World {
           this.inFlight -= 1;
         }
       },
-      patch: async (name: string, { body }: { body: { status: { conditions: { message: string }[] } } }) => {
-        this.conditions.push(`${name}: ${body.status.conditions[0]!.message}`);
+      patch: async (name: string, { body }: { body: Patch }) => {
+        if (plural === "pods") this.conditions.push(`${name}: ${body.status!.conditions[0]!.message}`);
+        else this.claim(name, { annotations: body.metadata.annotations! });
         return {};
       },
     });
@@ -52,6 +69,23 @@ class World {
       nodes: {
         onChange: (listener: (change: Change<Node>) => void) => this.nodeListeners.push(listener),
       } as unknown as Informer<Node>,
+      claims: {
+        get: (_: string, name: string) => this.claims.get(name),
+        onChange: (listener: (change: Change<PersistentVolumeClaim>) => void) => this.claimListeners.push(listener),
+      } as unknown as Informer<PersistentVolumeClaim>,
+      volumes: {
+        get: (_: string, name: string) => this.volumes.get(name),
+        list: () => [...this.volumes.values()],
+        onChange: () => {},
+      } as unknown as Informer<PersistentVolume>,
+      classes: {
+        get: (_: string, name: string): StorageClass => ({
+          metadata: { name },
+          provisioner: "example.com/any",
+          volumeBindingMode: "WaitForFirstConsumer",
+        }),
+        onChange: () => {},
+      } as unknown as Informer<StorageClass>,
       events: { normal: tell, warning: tell, stop() {} },
       clock: this.clock,
       prng: createPrng(1),
@@ -80,6 +114,28 @@ class World {
       listener(old === undefined ? { type: "added", ...known } : { type: "modified", ...known, old });
     }
     return object;
+  }
+
+  /** Creates or changes a claim of class `late`; with a volume name it is bound to a volume on `node`. */
+  claim(name: string, change: { annotations?: Record<string, string>; volume?: string; node?: string } = {}): void {
+    const { annotations = {}, volume, node = "" } = change;
+    const object: PersistentVolumeClaim = {
+      metadata: { name, namespace: "ns", annotations },
+      spec: { storageClassName: "late", ...(volume === undefined ? {} : { volumeName: volume }) },
+      status: { phase: volume === undefined ? "Pending" : "Bound" },
+    };
+    if (volume !== undefined) {
+      const terms = [{ matchFields: [{ key: "metadata.name", operator: "In", values: [node] }] }];
+      const nodeAffinity = { required: { nodeSelectorTerms: terms } };
+      this.volumes.set(volume, { metadata: { name: volume }, spec: { nodeAffinity } });
+    }
+    const type = this.claims.has(name) ? "modified" : "added";
+    this.claims.set(name, object);
+    for (const listener of this.claimListeners) listener({ type, key: `ns/${name}`, object });
+  }
+
+  selectedNode(name: string): string | undefined {
+    return this.claims.get(name)?.metadata.annotations?.["volume.kubernetes.io/selected-node"];
   }
 
   remove(name: string): void {
@@ -113,6 +169,26 @@ describe("the scheduler", () => {
     world.pod("b");
     await world.settle();
     expect(world.bindings).toHaveLength(1);
+  });
+
+  it("has a claim's volume made where the pod will run, keeps the place meanwhile, and binds when it is there", async () => {
+    const world = new World();
+    world.scheduler.lead();
+    world.node("n1", "150m");
+    const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
+    world.pod("a", { volumes });
+    await world.settle(100);
+    expect(world.conditions).toEqual(['a: 0/1 nodes are available: persistentvolumeclaim "data" not found.']);
+    world.claim("data");
+    await world.settle();
+    expect(world.selectedNode("data")).toBe("n1");
+    expect(world.bindings).toEqual([]);
+    world.pod("b");
+    await world.settle();
+    expect(world.conditions.at(-1)).toBe("b: 0/1 nodes are available: 1 Insufficient cpu.");
+    world.claim("data", { volume: "pv", node: "n1" });
+    await world.settle();
+    expect(world.bindings).toEqual(["ns/a -> n1"]);
   });
 
   it("counts its own placements before the cache shows them", async () => {

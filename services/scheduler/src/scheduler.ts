@@ -1,8 +1,26 @@
-import { type Node, PODS, type Pod, apiVersionOf, keyOf } from "@trireme/api";
+import {
+  type Node,
+  PERSISTENTVOLUMECLAIMS,
+  PODS,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  type Pod,
+  SELECTED_NODE,
+  type StorageClass,
+  apiVersionOf,
+  keyOf,
+} from "@trireme/api";
 import { type Clock, type Prng, type TriremeError, errorFrom } from "@trireme/base";
 import type { ApiClient } from "@trireme/client";
 import type { Change, EventRecorder, Informer } from "@trireme/controller";
-import { ClusterState, type Unschedulable, schedule } from "@trireme/scheduling";
+import {
+  ClusterState,
+  type Placement,
+  type StorageView,
+  type Unschedulable,
+  claimNamesOf,
+  schedule,
+} from "@trireme/scheduling";
 import type { Logger } from "@trireme/telemetry";
 import type { SchedulerMetrics } from "./metrics.ts";
 import { SchedulingQueue } from "./queue.ts";
@@ -22,6 +40,9 @@ export interface SchedulerOptions {
   readonly client: ApiClient;
   readonly pods: Informer<Pod>;
   readonly nodes: Informer<Node>;
+  readonly claims: Informer<PersistentVolumeClaim>;
+  readonly volumes: Informer<PersistentVolume>;
+  readonly classes: Informer<StorageClass>;
   readonly events: EventRecorder;
   readonly clock: Clock;
   readonly prng: Prng;
@@ -45,14 +66,26 @@ export class Scheduler {
   private turn: (() => void) | undefined;
   private timer: (() => void) | undefined;
 
+  private readonly storage: StorageView;
+
   constructor(options: SchedulerOptions) {
     this.options = options;
+    const { claims, volumes, classes } = options;
+    this.storage = {
+      claim: (namespace, name) => claims.get(namespace, name),
+      volume: (name) => volumes.get("", name),
+      volumes: () => volumes.list(),
+      storageClass: (name) => classes.get("", name),
+    };
   }
 
   /** Follows the caches from now on. */
   follow(): void {
-    const { pods, nodes } = this.options;
+    const { pods, nodes, claims, volumes, classes } = this.options;
     this.stops.push(nodes.onChange((change) => this.onNode(change)));
+    this.stops.push(claims.onChange(({ object }) => this.onClaim(object)));
+    this.stops.push(volumes.onChange(() => this.clusterChanged()));
+    this.stops.push(classes.onChange(() => this.clusterChanged()));
     this.stops.push(pods.onChange((change) => this.onPod(change)));
   }
 
@@ -104,6 +137,12 @@ export class Scheduler {
     }
   }
 
+  /** Pods that name the claim are tried at once: what they wait for may be what has just come. */
+  private onClaim({ metadata: { namespace, name } }: PersistentVolumeClaim): void {
+    this.queue.activate((pod) => pod.metadata.namespace === namespace && claimNamesOf(pod).includes(name));
+    this.kick();
+  }
+
   private clusterChanged(): void {
     this.queue.clusterChanged(this.options.clock.monotonic());
     this.kick();
@@ -145,7 +184,10 @@ export class Scheduler {
     const { clock, prng, metrics } = this.options;
     const key = keyOf(pod);
     const started = clock.monotonic();
-    const result = schedule(this.state.snapshot(), pod, clock.now(), prng);
+    // A pod that waited for its volumes kept its place; it is decided on anew, now that they may be there.
+    this.state.forget(key);
+    const snapshot = { ...this.state.snapshot(), storage: this.storage };
+    const result = schedule(snapshot, pod, clock.now(), prng);
     metrics.algorithmSeconds.observe((clock.monotonic() - started) / 1000);
     if (result.kind === "unschedulable") {
       metrics.attempts.inc({ result: "unschedulable" });
@@ -155,7 +197,8 @@ export class Scheduler {
     }
     this.state.assume(pod, result.node);
     this.binding += 1;
-    void this.bind(pod, result.node, started).finally(() => {
+    const done = result.claims.length > 0 ? this.selectNode(pod, result) : this.bind(pod, result.node, started);
+    void done.finally(() => {
       this.binding -= 1;
       this.kick();
     });
@@ -176,6 +219,27 @@ export class Scheduler {
       metrics.attempts.inc({ result: "scheduled" });
       metrics.attemptSeconds.observe((clock.monotonic() - started) / 1000, { result: "scheduled" });
       events.normal(podObject(pod), "Scheduled", `Successfully assigned ${key} to ${node}`);
+    } catch (thrown) {
+      this.bindFailed(pod, node, errorFrom(thrown));
+    }
+  }
+
+  /**
+   * Tells the pod's claims which node was chosen, then lets the pod wait with its place kept: when the binder has bound the
+   * last of them, it is decided on again, and their volumes lead it to that node. Nothing about the wait is remembered but
+   * what the claims say, so another scheduler goes on in the middle of it.
+   */
+  private async selectNode(pod: Pod, { node, claims }: Placement): Promise<void> {
+    const { client, clock } = this.options;
+    try {
+      for (const { metadata } of claims) {
+        if (metadata.annotations?.[SELECTED_NODE] === node) continue;
+        const { uid, resourceVersion, name, namespace } = metadata;
+        const body = { metadata: { uid, resourceVersion, annotations: { [SELECTED_NODE]: node } } };
+        const api = client.resource<PersistentVolumeClaim>(PERSISTENTVOLUMECLAIMS, namespace);
+        await api.patch(name, { type: "merge", body });
+      }
+      this.queue.failed(keyOf(pod), true, clock.monotonic());
     } catch (thrown) {
       this.bindFailed(pod, node, errorFrom(thrown));
     }
