@@ -19,17 +19,23 @@ import {
   type Lease,
   NAMESPACES,
   NODES,
+  PERSISTENTVOLUMECLAIMS,
+  PERSISTENTVOLUMES,
   type Namespace,
   type Node,
   PODS,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
   type Pod,
   REPLICASETS,
   RESOURCES,
   type ReplicaSet,
   SERVICES,
   STATEFULSETS,
+  STORAGECLASSES,
   type Service,
   type StatefulSet,
+  type StorageClass,
 } from "@trireme/api";
 import { ActorSystem } from "@trireme/actor";
 import { type Clock, type Prng, hasCode } from "@trireme/base";
@@ -57,6 +63,7 @@ import { createJobController } from "./job/controller.ts";
 import { createAutoscalerController } from "./horizontalpodautoscaler/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeController } from "./node/controller.ts";
+import { createVolumeControllers } from "./persistentvolume/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
 
@@ -117,6 +124,11 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   const samples = new SampleBook(clock);
   const autoscalers = factory.informer<HorizontalPodAutoscaler>(HORIZONTALPODAUTOSCALERS);
   const jobs = factory.informer<Job>(JOBS);
+  const storage = {
+    claims: factory.informer<PersistentVolumeClaim>(PERSISTENTVOLUMECLAIMS),
+    volumes: factory.informer<PersistentVolume>(PERSISTENTVOLUMES),
+    classes: factory.informer<StorageClass>(STORAGECLASSES),
+  };
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(context),
     createReplicaSetController(context),
@@ -130,6 +142,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     createNamespaceController(context),
     createClusterDnsController(context, options.serviceCidr),
     createAutoscalerController(context, { autoscalers, samples }),
+    ...createVolumeControllers(context, storage),
   ];
   const system = new ActorSystem({
     component: "controllers",
