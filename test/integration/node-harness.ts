@@ -52,7 +52,7 @@ const sink = {
 const socket = `${dir}/containerd.sock`;
 const cri = createCri({ socket });
 const config = { get: async () => undefined };
-const volumes = createVolumes(`${dir}/volumes`, config);
+const volumes = createVolumes({ root: `${dir}/volumes`, config, node: "n1", localPathRoot: `${dir}/local-path` });
 const node = { name: "n1", address };
 const runner = createPodRunner({
   cri,

@@ -18,6 +18,7 @@ export interface BusPermissions {
 const SERVICES: GroupResource = { group: "", resource: "services" };
 const ENDPOINT_SLICES: GroupResource = { group: "discovery.k8s.io", resource: "endpointslices" };
 const NODES: GroupResource = { group: "", resource: "nodes" };
+const VOLUMES: GroupResource = { group: "", resource: "persistentvolumes" };
 const NAMESPACES: GroupResource = { group: "", resource: "namespaces" };
 
 /** An apiserver publishes every stream (and its relay's supervision) and hears what nodes use, to serve it as metrics. */
@@ -40,7 +41,7 @@ export function nodePermissions(node: string): BusPermissions {
     sub: [
       podsOnNodeSubject(node),
       acksOfTopic("proxy"),
-      ...[SERVICES, ENDPOINT_SLICES, NODES, NAMESPACES].map(eventSubject),
+      ...[SERVICES, ENDPOINT_SLICES, NODES, NAMESPACES, VOLUMES].map(eventSubject),
     ],
   };
 }

@@ -37,8 +37,11 @@ import { readTls } from "./server/tls.ts";
 import { podStreams } from "./streams/pod-streams.ts";
 import { apiStatusSink } from "./status/status-writer.ts";
 import { startSampler } from "./usage/sampler.ts";
+import { apiClaimSource } from "./volumes/claims.ts";
 import { apiConfigSource } from "./volumes/config-source.ts";
+import { apiFollower, createLiveFiles } from "./volumes/live-files.ts";
 import { dnsServersFor, parseResolvConf } from "./volumes/pod-files.ts";
+import { startReclaimer } from "./volumes/reclaimer.ts";
 import { createVolumes } from "./volumes/volumes.ts";
 
 /** A running agent. */
@@ -104,7 +107,44 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     clock,
     log,
   });
-  const volumes = createVolumes(join(config.dir, "volumes"), source);
+  const localPathRoot = join(config.dir, "local-path");
+  const volumes = createVolumes({
+    root: join(config.dir, "volumes"),
+    config: source,
+    claims: apiClaimSource(client, () => informers.nodes.get("", config.name)),
+    node: config.name,
+    localPathRoot,
+  });
+  const reclaimer = startReclaimer({
+    client,
+    volumes: informers.volumes,
+    node: config.name,
+    localPathRoot,
+    pathsInUse: () => volumes.pathsInUse(),
+    clock,
+    log,
+  });
+  stops.push(() => reclaimer.stop());
+  const allocatable = { cpuMilli: machine.cpus * 1000, memoryBytes: machine.memoryBytes };
+  const live = createLiveFiles({
+    open: apiFollower(client, clock, log),
+    refresh: (pod, lookup) => {
+      // Files of a pod hold nothing that is known only once it runs: its own words and its node's size.
+      const own = {
+        nodeName: node.name,
+        hostIP: node.address,
+        podIP: "",
+        allocatable,
+        services: new Map(),
+        config: () => undefined,
+      };
+      return volumes.refresh(pod, own, lookup);
+    },
+    clock,
+    log,
+  });
+  stops.push(() => live.stop());
+  informers.pods.onChange(({ type, object }) => type === "modified" && live.changed(object));
   const drainer = createDrainer({
     node: config.name,
     slices: informers.slices,
@@ -120,6 +160,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     cri,
     images: createImageStore(cri, clock.now),
     volumes,
+    live,
     config: source,
     sink,
     node,
@@ -128,7 +169,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     clusterDomain: config.clusterDnsDomain,
     dnsServers: () => dnsServersFor(config.address, informers.nodes.list()),
     hostDns,
-    allocatable: { cpuMilli: machine.cpus * 1000, memoryBytes: machine.memoryBytes },
+    allocatable,
     gates: {
       sandboxes: createGate(parallel),
       containers: createGate(parallel),

@@ -1,5 +1,5 @@
-import type { EndpointSlice, Node, Pod, Service } from "@trireme/api";
-import { ENDPOINTSLICES, NODES, PODS, SERVICES } from "@trireme/api";
+import type { EndpointSlice, Node, PersistentVolume, Pod, Service } from "@trireme/api";
+import { ENDPOINTSLICES, NODES, PERSISTENTVOLUMES, PODS, SERVICES } from "@trireme/api";
 import { podsOnNodeSubject } from "@trireme/bus";
 import type { Informer, InformerFactory } from "@trireme/controller";
 
@@ -10,6 +10,7 @@ export interface AgentInformers {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
   readonly nodes: Informer<Node>;
+  readonly volumes: Informer<PersistentVolume>;
 }
 
 /** The informers of the agent of `node`. */
@@ -23,5 +24,6 @@ export function informersOf(factory: InformerFactory, node: string): AgentInform
     services: factory.informer<Service>(SERVICES),
     slices: factory.informer<EndpointSlice>(ENDPOINTSLICES),
     nodes: factory.informer<Node>(NODES),
+    volumes: factory.informer<PersistentVolume>(PERSISTENTVOLUMES),
   };
 }

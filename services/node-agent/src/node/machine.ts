@@ -1,5 +1,6 @@
 import { readFile, statfs } from "node:fs/promises";
 import { arch, availableParallelism, release, totalmem } from "node:os";
+import { join } from "node:path";
 import type { Clock } from "@trireme/base";
 import { sleep } from "@trireme/base";
 import type { Cri } from "@trireme/cri";
@@ -23,6 +24,7 @@ export async function readMachine(name: string, address: string, dir: string, cr
   return {
     name,
     address,
+    localPathRoot: join(dir, "local-path"),
     cpus: availableParallelism(),
     memoryBytes: totalmem(),
     diskBytes: disk.blocks * disk.bsize,

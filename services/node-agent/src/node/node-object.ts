@@ -1,10 +1,13 @@
 import type { Node, NodeCondition, NodeStatus } from "@trireme/api";
+import { LOCAL_PATH_ROOT } from "@trireme/api";
 import { timeOf } from "../status/pod-status.ts";
 
 /** What the machine is. Read once at the start. */
 export interface MachineFacts {
   readonly name: string;
   readonly address: string;
+  /** The directory below which volumes of the built-in class are made. */
+  readonly localPathRoot: string;
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
@@ -37,7 +40,7 @@ export function newNode(machine: MachineFacts, health: NodeHealth, now: number):
   return {
     apiVersion: "v1",
     kind: "Node",
-    metadata: { name: machine.name, labels: labelsOf(machine) },
+    metadata: { name: machine.name, labels: labelsOf(machine), annotations: annotationsOf(machine) },
     spec: {},
     status: nodeStatus(machine, health, undefined, now),
   };
@@ -52,6 +55,11 @@ export function labelsOf(machine: MachineFacts): Record<string, string> {
     "beta.kubernetes.io/os": "linux",
     "beta.kubernetes.io/arch": machine.architecture,
   };
+}
+
+/** The annotations that say what the machine offers. */
+export function annotationsOf({ localPathRoot }: MachineFacts): Record<string, string> {
+  return { [LOCAL_PATH_ROOT]: localPathRoot };
 }
 
 /** The node's status. `last` keeps the times of transition, and what other actors wrote. Pure. */

@@ -5,7 +5,7 @@ import { errorFrom, hasCode } from "@trireme/base";
 import type { ApiClient } from "@trireme/client";
 import type { Logger } from "@trireme/telemetry";
 import type { MachineFacts, NodeHealth } from "./node-object.ts";
-import { labelsOf, newNode, nodeStatus } from "./node-object.ts";
+import { annotationsOf, labelsOf, newNode, nodeStatus } from "./node-object.ts";
 
 /** Namespace of the Leases by which nodes say that they live. */
 const LEASE_NAMESPACE = "kube-node-lease";
@@ -65,10 +65,12 @@ export function createRegistration(options: RegistrationOptions): Registration {
     } catch (error) {
       if (!hasCode(error, "AlreadyExists") && !hasCode(error, "Unknown")) throw error;
       const existing = await nodes.get(machine.name);
-      const labels = labelsOf(machine);
-      const same = Object.entries(labels).every(([key, value]) => existing.metadata.labels?.[key] === value);
+      const [labels, annotations] = [labelsOf(machine), annotationsOf(machine)];
+      const same =
+        Object.entries(labels).every(([key, value]) => existing.metadata.labels?.[key] === value) &&
+        Object.entries(annotations).every(([key, value]) => existing.metadata.annotations?.[key] === value);
       if (same) return existing;
-      return nodes.patch(machine.name, { type: "merge", body: { metadata: { labels } } });
+      return nodes.patch(machine.name, { type: "merge", body: { metadata: { labels, annotations } } });
     }
   }
 

@@ -2,7 +2,7 @@ import type { Container, Pod } from "@trireme/api";
 import { describe, expect, it } from "vitest";
 import { hostsFile, dnsServersFor, dnsSettings, parseResolvConf } from "../volumes/pod-files.ts";
 import { qosClassOf } from "../status/qos.ts";
-import { containerConfig, mountsOf, sandboxConfig } from "./cri-config.ts";
+import { containerConfig, mountsOf, sandboxConfig, subPathOf } from "./cri-config.ts";
 import { environmentNeeds, environmentOf } from "./environment.ts";
 import { expand } from "./expand.ts";
 import { limitsOf } from "./limits.ts";
@@ -142,9 +142,30 @@ describe("cri configuration", () => {
 
   it("refuses a sub path that leaves its volume", () => {
     const mount = (subPath: string) => ({ ...container, volumeMounts: [{ name: "v", mountPath: "/v", subPath }] });
-    const volumes = new Map([["v", "/host/v"]]);
-    expect(mountsOf(mount("a/b"), volumes, new Map(), {})[0]!.hostPath).toBe("/host/v/a/b");
-    expect(() => mountsOf(mount("a/../../etc"), volumes, new Map(), {})).toThrow("leaves its volume");
+    const subPath = (path: string) => subPathOf(mount(path).volumeMounts[0]!, new Map([["POD", "p"]]));
+    expect(subPath("a/b")).toBe("a/b");
+    expect(subPathOf({ name: "v", mountPath: "/v", subPathExpr: "x-$(POD)" }, new Map([["POD", "p"]]))).toBe("x-p");
+    for (const path of ["a/../../etc", "/etc", ".."]) expect(() => subPath(path)).toThrow("leaves its volume");
+  });
+
+  it("mounts what its volumes are, and writes where neither volume nor mount forbid it", () => {
+    const volumeMounts = [
+      { name: "v", mountPath: "/v" },
+      { name: "v", mountPath: "/part", subPath: "a" },
+      { name: "v", mountPath: "/ro", readOnly: true },
+      { name: "k", mountPath: "/k" },
+    ];
+    const volumes = new Map([
+      ["v", { path: "/host/v", readOnly: false }],
+      ["k", { path: "/host/k", readOnly: true }],
+    ]);
+    const mounts = mountsOf({ ...container, volumeMounts }, volumes, new Map([[1, "/host/sub"]]), {});
+    expect(mounts.map((mount) => `${mount.hostPath} ${mount.containerPath} ${mount.readonly}`)).toEqual([
+      "/host/v /v false",
+      "/host/sub /part false",
+      "/host/v /ro true",
+      "/host/k /k true",
+    ]);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Container, Pod, SeccompProfile } from "@trireme/api";
+import type { Container, Pod, SeccompProfile, VolumeMount } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
 import type { ContainerConfig, Mount, Partially, PodSandboxConfig, SecurityProfile } from "@trireme/cri";
 import { MountPropagation, NamespaceMode, Protocol, SecurityProfile_ProfileType } from "@trireme/cri";
@@ -228,25 +228,33 @@ const PROPAGATION: Readonly<Record<string, MountPropagation>> = {
   Bidirectional: MountPropagation.PROPAGATION_BIDIRECTIONAL,
 };
 
-/** The mounts of a container: its volumes at their host paths, and the pod's own files. */
+/** The part of its volume that a mount names, "" for all of it. */
+export function subPathOf(mount: VolumeMount, env: ReadonlyMap<string, string>): string {
+  const sub = mount.subPathExpr === undefined ? (mount.subPath ?? "") : expand(mount.subPathExpr, env);
+  if (sub.startsWith("/") || sub.split("/").includes("..")) {
+    throw new TriremeError("Invalid", `subPath "${sub}" of volume "${mount.name}" leaves its volume`);
+  }
+  return sub;
+}
+
+/**
+ * The mounts of a container: its volumes at their host paths, and the pod's own files. `subPaths` are the host paths of
+ * those that name a part of their volume, by their index.
+ */
 export function mountsOf(
   container: Container,
-  volumes: ReadonlyMap<string, string>,
-  env: ReadonlyMap<string, string>,
+  volumes: ReadonlyMap<string, { readonly path: string; readonly readOnly: boolean }>,
+  subPaths: ReadonlyMap<number, string>,
   files: Readonly<Record<string, string>>,
 ): Partially<Mount>[] {
   const out: Partially<Mount>[] = [];
-  for (const mount of container.volumeMounts ?? []) {
-    const host = volumes.get(mount.name);
-    if (host === undefined) continue;
-    const sub = mount.subPathExpr === undefined ? (mount.subPath ?? "") : expand(mount.subPathExpr, env);
-    if (sub.startsWith("/") || sub.split("/").includes("..")) {
-      throw new TriremeError("Invalid", `subPath "${sub}" of volume "${mount.name}" leaves its volume`);
-    }
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    const volume = volumes.get(mount.name);
+    if (volume === undefined) continue;
     out.push({
       containerPath: mount.mountPath,
-      hostPath: sub === "" ? host : `${host}/${sub}`,
-      readonly: mount.readOnly ?? false,
+      hostPath: subPaths.get(index) ?? volume.path,
+      readonly: volume.readOnly || (mount.readOnly ?? false),
       propagation: PROPAGATION[mount.mountPropagation ?? "None"] ?? MountPropagation.PROPAGATION_PRIVATE,
     });
   }

@@ -1,4 +1,4 @@
-import type { Container, EnvVar, Pod } from "@trireme/api";
+import type { Container, EnvVar, Pod, ResourceFieldSelector } from "@trireme/api";
 import { parseQuantity } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
 import { expand } from "./expand.ts";
@@ -121,6 +121,16 @@ export function fieldOf(pod: Pod, path: string, sources: EnvironmentSources): st
     default:
       throw new TriremeError("Invalid", `fieldPath "${path}" is not one that a pod can read of itself`);
   }
+}
+
+/** The downward API: a request or limit of one of the pod's containers as text. */
+export function resourceFieldOf(pod: Pod, ref: ResourceFieldSelector, sources: EnvironmentSources): string {
+  const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+  const container = all.find((one) => one.name === ref.containerName);
+  if (container === undefined) {
+    throw new TriremeError("Invalid", `container "${ref.containerName ?? ""}" of a resourceFieldRef is not in the pod`);
+  }
+  return resourceOf(container, ref.resource, ref.divisor, sources);
 }
 
 function resourceOf(

@@ -9,7 +9,8 @@ import type { StatusSink } from "../status/status-sink.ts";
 import type { ConfigSource } from "../volumes/config-source.ts";
 import type { DnsSettings } from "../volumes/pod-files.ts";
 import { dnsSettings, hostsFile } from "../volumes/pod-files.ts";
-import type { Volumes } from "../volumes/volumes.ts";
+import type { LiveFiles } from "../volumes/live-files.ts";
+import type { PreparedVolume, Volumes } from "../volumes/volumes.ts";
 import type { PodSurroundings } from "./cri-config.ts";
 import { containerConfig, logDirectoryName, mountsOf, sandboxConfig } from "./cri-config.ts";
 import type { EnvironmentSources, KeyValues } from "./environment.ts";
@@ -37,6 +38,8 @@ export interface PodRunnerOptions {
   readonly cri: Cri;
   readonly images: ImageStore;
   readonly volumes: Volumes;
+  /** Keeps files up to date after `prepare`; without it they stay as they were. */
+  readonly live?: Pick<LiveFiles, "follow" | "drop">;
   readonly config: ConfigSource;
   readonly sink: StatusSink;
   readonly node: NodeIdentity;
@@ -74,8 +77,8 @@ export interface PodRunner {
 /** Steps against the container runtime. */
 export function createPodRunner(options: PodRunnerOptions): PodRunner {
   const { cri, now } = options;
-  /** Host paths of each pod's volumes, from its `prepare`. */
-  const volumePaths = new Map<string, ReadonlyMap<string, string>>();
+  /** Each pod's volumes, from its `prepare`. */
+  const volumePaths = new Map<string, ReadonlyMap<string, PreparedVolume>>();
 
   function sources(pod: Pod, ip: string, data: ReadonlyMap<string, KeyValues | undefined>): EnvironmentSources {
     const { node, allocatable } = options;
@@ -102,6 +105,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
   async function prepare(pod: Pod): Promise<StepResult> {
     const paths = await options.volumes.prepare(pod, sources(pod, "", new Map()));
     volumePaths.set(pod.metadata.uid ?? "", paths);
+    options.live?.follow(pod);
     const { logDirectory } = surroundings(pod);
     const names = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((container) => container.name);
     await Promise.all(names.map((name) => mkdir(join(logDirectory, name), { recursive: true })));
@@ -157,7 +161,9 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
       "/etc/hosts": hosts,
       [container.terminationMessagePath ?? TERMINATION_PATH]: last,
     };
-    const mounts = mountsOf(container, volumePaths.get(uid) ?? new Map(), env, files);
+    const prepared = volumePaths.get(uid) ?? new Map<string, PreparedVolume>();
+    const subPaths = await options.volumes.bindSubPaths(uid, container, prepared, env);
+    const mounts = mountsOf(container, prepared, subPaths, files);
     const logPath = join(container.name, `${step.attempt}.log`);
     const around = surroundings(pod);
     await mkdir(join(around.logDirectory, container.name), { recursive: true });
@@ -259,6 +265,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
 
   async function forget(facts: PodFacts): Promise<void> {
     const { uid, namespace, name } = facts.runtime;
+    await options.live?.drop(uid);
     await options.volumes.remove(uid);
     await rm(join(options.logRoot, logDirectoryName(namespace, name, uid)), { recursive: true, force: true });
     volumePaths.delete(uid);

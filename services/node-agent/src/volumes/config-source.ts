@@ -56,11 +56,13 @@ async function read(
   }
 }
 
-function secretData(secret: Secret): KeyValues {
+/** A Secret's data, decoded. */
+export function secretData(secret: Secret): KeyValues {
   return new Map(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64")]));
 }
 
-function configMapData(map: ConfigMap): KeyValues {
+/** A ConfigMap's data, as bytes. */
+export function configMapData(map: ConfigMap): KeyValues {
   return new Map([
     ...Object.entries(map.data ?? {}).map(([key, value]) => [key, Buffer.from(value)] as const),
     ...Object.entries(map.binaryData ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64")] as const),

@@ -1,23 +1,59 @@
-import { execFile } from "node:child_process";
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { dirname, join, normalize } from "node:path";
-import { promisify } from "node:util";
-import type { Pod, Volume } from "@trireme/api";
+import type { Stats } from "node:fs";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  writeFile as write,
+} from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Container, PersistentVolume, Pod, Volume } from "@trireme/api";
 import { parseQuantity } from "@trireme/api";
-import { TriremeError } from "@trireme/base";
+import { TriremeError, errorFrom } from "@trireme/base";
 import type { EnvironmentSources, KeyValues } from "../pods/environment.ts";
-import { fieldOf } from "../pods/environment.ts";
+import { subPathOf } from "../pods/cri-config.ts";
+import { writeAtomically } from "./atomic-files.ts";
+import type { ClaimSource } from "./claims.ts";
+import { existingLocalPath, localPathOf, makeLocalPath } from "./claims.ts";
 import type { ConfigSource } from "./config-source.ts";
+import { bindDescriptor, mountTmpfs, removeTree, unmountAll } from "./mounts.ts";
+import { giveToGroup } from "./ownership.ts";
+import type { ConfigLookup } from "./payload.ts";
+import { configNeeds, isProjected, payloadOf } from "./payload.ts";
+import { openInside } from "./safe-path.ts";
 
-const run = promisify(execFile);
-const DEFAULT_MODE = 0o644;
 /** A pod's own files that we read back are short; Kubernetes' bound for a termination message. */
 const MAX_READ_BYTES = 4096;
+/** Room for the files of one Secret: it holds 1 MiB at most, for a moment twice, and a projected volume gathers some. */
+const SECRET_TMPFS_BYTES = 32 * 1024 * 1024;
+
+/** A volume that is ready to be mounted in containers. */
+export interface PreparedVolume {
+  /** Its path on the node. */
+  readonly path: string;
+  /** Containers may not write in it, whatever their mounts say. */
+  readonly readOnly: boolean;
+}
 
 /** Makes a pod's volumes on the node and takes them away again. Everything of one pod is below `<root>/<uid>`. */
 export interface Volumes {
-  /** Idempotent. Answers the host path of each volume by name. */
-  prepare(pod: Pod, sources: EnvironmentSources): Promise<ReadonlyMap<string, string>>;
+  /** Idempotent. Answers each volume by name. */
+  prepare(pod: Pod, sources: EnvironmentSources): Promise<ReadonlyMap<string, PreparedVolume>>;
+  /** Writes the files of the volumes that come from the API again, from these objects. */
+  refresh(pod: Pod, sources: EnvironmentSources, lookup: ConfigLookup): Promise<void>;
+  /** Paths on the node of a container's mounts that have a subPath, by their index: safe from links that lead out. */
+  bindSubPaths(
+    uid: string,
+    container: Container,
+    volumes: ReadonlyMap<string, PreparedVolume>,
+    env: ReadonlyMap<string, string>,
+  ): Promise<ReadonlyMap<number, string>>;
   /** A file of the pod's own, such as its /etc/hosts. */
   writeFile(uid: string, name: string, text: string, mode?: number): Promise<string>;
   /** The beginning of such a file; empty when there is none. */
@@ -25,28 +61,117 @@ export interface Volumes {
   remove(uid: string): Promise<void>;
   /** The pods of which something is left. */
   uids(): Promise<string[]>;
+  /** Paths of persistent volumes that a pod of which something is left may still use. */
+  pathsInUse(): Promise<ReadonlySet<string>>;
+}
+
+/** What volumes are made from. */
+export interface VolumesOptions {
+  /** Everything of the pods is below. */
+  readonly root: string;
+  readonly config: ConfigSource;
+  /** Without it pods can not use claims. */
+  readonly claims?: ClaimSource;
+  /** The name of the node, and the directory of its volumes of the built-in class. */
+  readonly node: string;
+  readonly localPathRoot: string;
 }
 
 /** Volumes below one directory. */
-export function createVolumes(root: string, config: ConfigSource): Volumes {
+export function createVolumes({ root, config, claims, node, localPathRoot }: VolumesOptions): Volumes {
   const dirOf = (uid: string): string => {
     if (!/^[\w-]+$/.test(uid)) throw new TriremeError("Invalid", `pod uid "${uid}" is no plain name`);
     return join(root, uid);
   };
+
+  async function prepareOne(volume: Volume, pod: Pod, base: string, write: ProjectedWriter): Promise<PreparedVolume> {
+    const path = join(base, "volumes", volume.name);
+    if (volume.hostPath !== undefined) {
+      return { path: await hostPath(volume.hostPath.path, volume.hostPath.type ?? ""), readOnly: false };
+    }
+    if (volume.emptyDir !== undefined) {
+      await emptyDir(path, volume.emptyDir.medium === "Memory", volume.emptyDir.sizeLimit);
+      await toGroup(pod, path);
+      return { path, readOnly: false };
+    }
+    if (volume.persistentVolumeClaim !== undefined) {
+      const { claimName, readOnly = false } = volume.persistentVolumeClaim;
+      if (claims === undefined) throw new TriremeError("Invalid", "this agent has no claims");
+      const found = await claims.volumeOf(pod.metadata.namespace ?? "default", claimName);
+      const source = await persistentPath(found, (where) => note(base, volume.name, where));
+      if (found.spec.hostPath === undefined && !readOnly) await toGroup(pod, source);
+      return { path: source, readOnly };
+    }
+    if (isProjected(volume)) {
+      await write(volume, path);
+      return { path, readOnly: true };
+    }
+    const kind = Object.keys(volume).find((key) => key !== "name") ?? "nothing";
+    throw new TriremeError(
+      "Invalid",
+      `volumes of kind ${kind} are not supported: this node makes emptyDir, hostPath, configMap, secret, downwardAPI, projected and persistentVolumeClaim volumes`,
+    );
+  }
+
+  /** Where a persistent volume is on this node. It is noted as in use before anyone can use it. */
+  async function persistentPath(volume: PersistentVolume, noteUse: (path: string) => Promise<void>): Promise<string> {
+    const { hostPath: plain, local } = volume.spec;
+    if (plain !== undefined) return hostPath(plain.path, plain.type ?? "");
+    if (local === undefined) {
+      throw new TriremeError("Invalid", `PV "${volume.metadata.name}" is of a kind that this node can not mount`);
+    }
+    const own = localPathOf(volume, localPathRoot, node);
+    await noteUse(own ?? local.path);
+    if (own === undefined) return existingLocalPath(local.path);
+    await makeLocalPath(own);
+    return own;
+  }
+
   return {
     async prepare(pod, sources) {
       const base = dirOf(pod.metadata.uid ?? "");
       await mkdir(join(base, "files"), { recursive: true });
-      const out = new Map<string, string>();
+      const namespace = pod.metadata.namespace ?? "default";
+      const data = new Map<string, KeyValues | undefined>();
+      for (const { kind, name } of configNeeds(pod)) {
+        data.set(`${kind}/${name}`, await config.get(kind, namespace, name));
+      }
+      const writer: ProjectedWriter = (volume, path) =>
+        writeProjected(volume, path, pod, sources, ({ kind, name }) => data.get(`${kind}/${name}`));
+      const out = new Map<string, PreparedVolume>();
       for (const volume of pod.spec.volumes ?? []) {
-        out.set(volume.name, await prepareVolume(volume, pod, join(base, "volumes", volume.name), config, sources));
+        try {
+          out.set(volume.name, await prepareOne(volume, pod, base, writer));
+        } catch (thrown) {
+          const error = errorFrom(thrown);
+          const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`;
+          throw new TriremeError(error.code, message, { cause: error });
+        }
+      }
+      return out;
+    },
+    async refresh(pod, sources, lookup) {
+      const base = dirOf(pod.metadata.uid ?? "");
+      for (const volume of (pod.spec.volumes ?? []).filter(isProjected)) {
+        await writeProjected(volume, join(base, "volumes", volume.name), pod, sources, lookup);
+      }
+    },
+    async bindSubPaths(uid, container, volumes, env) {
+      const out = new Map<number, string>();
+      for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+        const volume = volumes.get(mount.name);
+        const sub = subPathOf(mount, env);
+        if (volume === undefined || sub === "") continue;
+        const target = join(dirOf(uid), "subpaths", mount.name, container.name, String(index));
+        await bindSubPath(volume, sub, target);
+        out.set(index, target);
       }
       return out;
     },
     async writeFile(uid, name, text, mode = 0o644) {
       const path = join(dirOf(uid), "files", name);
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, text, { mode });
+      await write(path, text, { mode });
       // The process's umask must not take from what a container's user needs.
       if (mode !== 0o644) await chmod(path, mode);
       return path;
@@ -61,162 +186,116 @@ export function createVolumes(root: string, config: ConfigSource): Volumes {
         await handle.close();
       }
     },
-    async remove(uid) {
-      const base = dirOf(uid);
-      for (const mount of await mountsBelow(base)) await run("umount", [mount]);
-      await rm(base, { recursive: true, force: true });
-    },
-    async uids() {
-      return (await readdir(root, { withFileTypes: true }).catch(() => []))
-        .filter((entry) => entry.isDirectory())
-        .map((entry) => entry.name);
+    remove: (uid) => removeTree(dirOf(uid)),
+    uids: () => directoriesIn(root),
+    async pathsInUse() {
+      const paths = new Set<string>();
+      for (const uid of await directoriesIn(root)) {
+        const notes = join(root, uid, NOTES);
+        for (const name of await readdir(notes).catch(() => [])) paths.add(await readlink(join(notes, name)));
+      }
+      return paths;
     },
   };
 }
 
-/** Deepest first, so that they can be unmounted in order. */
-async function mountsBelow(dir: string): Promise<string[]> {
-  const mounts = await readFile("/proc/self/mounts", "utf8");
-  return mounts
-    .split("\n")
-    .map((line) =>
-      (line.split(" ")[1] ?? "").replaceAll(/\\(\d{3})/g, (_, o: string) => String.fromCharCode(parseInt(o, 8))),
-    )
-    .filter((path) => path.startsWith(`${dir}/`))
-    .toSorted((a, b) => b.length - a.length);
+type ProjectedWriter = (volume: Volume, path: string) => Promise<void>;
+
+/** Below a pod's directory: one link for each persistent volume that it uses, which survives the agent. */
+const NOTES = "claims";
+
+async function note(base: string, volume: string, path: string): Promise<void> {
+  const link = join(base, NOTES, volume);
+  await mkdir(dirname(link), { recursive: true });
+  await rm(link, { force: true });
+  await symlink(path, link);
 }
 
-async function prepareVolume(
+async function writeProjected(
   volume: Volume,
+  path: string,
   pod: Pod,
-  dir: string,
-  config: ConfigSource,
   sources: EnvironmentSources,
-): Promise<string> {
-  const namespace = pod.metadata.namespace ?? "default";
-  if (volume.hostPath !== undefined) return hostPath(volume.hostPath.path, volume.hostPath.type ?? "");
-  if (volume.emptyDir !== undefined) {
-    await emptyDir(dir, volume.emptyDir.medium === "Memory", volume.emptyDir.sizeLimit);
-    const group = pod.spec.securityContext?.fsGroup;
-    if (group !== undefined) await run("chgrp", [String(group), dir]);
-    return dir;
-  }
-  if (volume.configMap !== undefined || volume.secret !== undefined) {
-    const kind = volume.configMap === undefined ? "Secret" : "ConfigMap";
-    const name = volume.configMap?.name ?? volume.secret?.secretName ?? "";
-    const from = volume.configMap ?? volume.secret!;
-    const data = await config.get(kind, namespace, name);
-    if (data === undefined && !from.optional) {
-      throw new TriremeError("NotFound", `volume "${volume.name}": ${kind.toLowerCase()} "${name}" not found`);
-    }
-    const files = select(data ?? new Map(), from.items, from.defaultMode ?? DEFAULT_MODE, `${kind} ${name}`);
-    await project(dir, files);
-    return dir;
-  }
-  if (volume.downwardAPI !== undefined) {
-    const mode = volume.downwardAPI.defaultMode ?? DEFAULT_MODE;
-    const files = (volume.downwardAPI.items ?? []).map((item) => ({
-      path: item.path,
-      mode: item.mode ?? mode,
-      data: Buffer.from(item.fieldRef === undefined ? "" : fieldOf(pod, item.fieldRef.fieldPath, sources)),
-    }));
-    await project(dir, files);
-    return dir;
-  }
-  if (volume.projected !== undefined) {
-    const files: ProjectedFile[] = [];
-    const mode = volume.projected.defaultMode ?? DEFAULT_MODE;
-    for (const source of volume.projected.sources ?? []) {
-      const from = source.configMap ?? source.secret;
-      if (from?.name !== undefined) {
-        const kind = source.configMap === undefined ? "Secret" : "ConfigMap";
-        const data = await config.get(kind, namespace, from.name);
-        if (data === undefined && !from.optional) {
-          throw new TriremeError("NotFound", `volume "${volume.name}": ${kind.toLowerCase()} "${from.name}" not found`);
-        }
-        files.push(...select(data ?? new Map(), from.items, mode, `${kind} ${from.name}`));
-      }
-      for (const item of source.downwardAPI?.items ?? []) {
-        const text = item.fieldRef === undefined ? "" : fieldOf(pod, item.fieldRef.fieldPath, sources);
-        files.push({ path: item.path, mode: item.mode ?? mode, data: Buffer.from(text) });
-      }
-    }
-    await project(dir, files);
-    return dir;
-  }
-  const kind = Object.keys(volume).find((key) => key !== "name") ?? "nothing";
-  throw new TriremeError(
-    "Invalid",
-    `volume "${volume.name}" is of kind ${kind}; this node makes emptyDir, hostPath, configMap, secret, downwardAPI and projected volumes`,
-  );
+  lookup: ConfigLookup,
+): Promise<void> {
+  const files = payloadOf(volume, pod, sources, lookup);
+  // As in kubelet: only a ConfigMap is nothing to hide.
+  if (volume.configMap === undefined) await mountTmpfs(path, { sizeBytes: SECRET_TMPFS_BYTES, noSwap: true });
+  const gid = pod.spec.securityContext?.fsGroup;
+  await writeAtomically(path, files, async (fresh) => {
+    if (gid !== undefined) await giveToGroup(fresh, gid, { readOnly: true });
+  });
 }
+
+async function toGroup(pod: Pod, path: string): Promise<void> {
+  const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+  if (fsGroup === undefined) return;
+  await giveToGroup(path, fsGroup, { onRootMismatch: fsGroupChangePolicy === "OnRootMismatch" });
+}
+
+/**
+ * Binds a path of a volume on a place of the pod's own, by descriptor: between this and the container's start nobody can put
+ * something else in its place, and no link on the way leads out of the volume.
+ */
+async function bindSubPath(volume: PreparedVolume, sub: string, target: string): Promise<void> {
+  // What is missing is made with the volume's own mode, as kubelet does.
+  const make = volume.readOnly ? undefined : { mode: (await stat(volume.path)).mode & 0o7777 };
+  const handle = await openInside(volume.path, sub, make);
+  try {
+    const isDirectory = (await handle.stat()).isDirectory();
+    // An earlier instance of the container had its own: a ConfigMap's file may be another one now.
+    await unmountAll(target);
+    const present = await lstat(target).catch(() => undefined);
+    if (present !== undefined && present.isDirectory() !== isDirectory) {
+      await (present.isDirectory() ? rm(target, { recursive: true }) : unlink(target));
+    }
+    await mkdir(isDirectory ? target : dirname(target), { recursive: true });
+    if (!isDirectory) await write(target, "", { flag: "a" });
+    await bindDescriptor(handle.fd, target);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a hostPath must be by its type, and the words of kubelet's refusal. */
+const HOST_PATH_TYPES: Readonly<Record<string, readonly [is: (found: Stats) => boolean, words: string]>> = {
+  Directory: [(found) => found.isDirectory(), "a directory"],
+  DirectoryOrCreate: [(found) => found.isDirectory(), "a directory"],
+  File: [(found) => found.isFile(), "a file"],
+  FileOrCreate: [(found) => found.isFile(), "a file"],
+  Socket: [(found) => found.isSocket(), "a socket file"],
+  CharDevice: [(found) => found.isCharacterDevice(), "a character device"],
+  BlockDevice: [(found) => found.isBlockDevice(), "a block device"],
+};
 
 async function hostPath(path: string, type: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
-  if (type === "DirectoryOrCreate" && found === undefined) await mkdir(path, { recursive: true, mode: 0o755 });
-  if (type === "FileOrCreate" && found === undefined) await writeFile(path, "", { mode: 0o644, flag: "a" });
-  if ((type === "Directory" && !found?.isDirectory()) || (type === "File" && !found?.isFile())) {
-    throw new TriremeError("NotFound", `hostPath ${path} is not a ${type.toLowerCase()} on this node`);
+  if (found === undefined) {
+    if (type === "FileOrCreate") await write(path, "", { mode: 0o644, flag: "a" });
+    // Without a type Kubernetes lets the runtime create what is missing; containerd refuses, so we do.
+    else if (type === "DirectoryOrCreate" || type === "") await mkdir(path, { recursive: true, mode: 0o755 });
   }
-  // Without a type Kubernetes lets the runtime create what is missing; containerd refuses, so we do.
-  if (type === "" && found === undefined) await mkdir(path, { recursive: true, mode: 0o755 });
+  const rule = HOST_PATH_TYPES[type];
+  if (rule !== undefined) {
+    const there = found ?? (await stat(path).catch(() => undefined));
+    if (there === undefined || !rule[0](there)) {
+      throw new TriremeError("NotFound", `hostPath type check failed: ${path} is not ${rule[1]}`);
+    }
+  }
   return path;
 }
 
 async function emptyDir(dir: string, inMemory: boolean, sizeLimit: string | undefined): Promise<void> {
+  if (inMemory) {
+    return mountTmpfs(dir, sizeLimit === undefined ? {} : { sizeBytes: parseQuantity(sizeLimit).value });
+  }
+  if ((await lstat(dir).catch(() => undefined)) !== undefined) return;
   await mkdir(dir, { recursive: true });
-  if (!inMemory) return chmod(dir, 0o777);
-  if ((await mountsBelow(dirname(dir))).includes(dir)) return;
-  const size = sizeLimit === undefined ? [] : [`size=${parseQuantity(sizeLimit).value}`];
-  await run("mount", ["-t", "tmpfs", "-o", ["mode=1777", ...size].join(), "tmpfs", dir]);
+  await chmod(dir, 0o777);
 }
 
-interface ProjectedFile {
-  readonly path: string;
-  readonly mode: number;
-  readonly data: Buffer;
-}
-
-function select(
-  data: KeyValues,
-  items: readonly { key: string; path: string; mode?: number }[] | undefined,
-  mode: number,
-  what: string,
-): ProjectedFile[] {
-  if (items === undefined) return [...data].map(([path, value]) => ({ path, mode, data: value }));
-  return items.map((item) => {
-    const value = data.get(item.key);
-    if (value === undefined) throw new TriremeError("NotFound", `${what} has no key "${item.key}"`);
-    return { path: item.path, mode: item.mode ?? mode, data: value };
-  });
-}
-
-/**
- * Writes the files so that readers see all of them change at once: a fresh directory, a link `..data` to it that is
- * renamed into place, and links to the files behind it. Kubernetes' own layout, which applications watch.
- */
-async function project(dir: string, files: readonly ProjectedFile[]): Promise<void> {
-  const version = `..${process.hrtime.bigint()}`;
-  await mkdir(join(dir, version), { recursive: true });
-  for (const file of files) {
-    const path = normalize(file.path);
-    if (path.startsWith("..") || path.startsWith("/")) {
-      throw new TriremeError("Invalid", `path "${file.path}" leaves its volume`);
-    }
-    await mkdir(dirname(join(dir, version, path)), { recursive: true });
-    await writeFile(join(dir, version, path), file.data, { mode: file.mode });
-    await chmod(join(dir, version, path), file.mode);
-  }
-  await symlink(version, join(dir, "..data_tmp")).catch(() => undefined);
-  await rename(join(dir, "..data_tmp"), join(dir, "..data"));
-  const wanted = new Set(files.map((file) => normalize(file.path).split("/")[0]!));
-  for (const name of wanted) {
-    await symlink(join("..data", name), join(dir, name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST") throw error;
-    });
-  }
-  for (const entry of await readdir(dir)) {
-    const stale = entry.startsWith("..") ? entry !== "..data" && entry !== version : !wanted.has(entry);
-    if (stale) await rm(join(dir, entry), { recursive: true, force: true });
-  }
+async function directoriesIn(dir: string): Promise<string[]> {
+  return (await readdir(dir, { withFileTypes: true }).catch(() => []))
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
 }
