@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import type { Image } from "./image.ts";
+import { type Image, layerOf } from "./image.ts";
 import type { TarEntry } from "./tar.ts";
 
 /** Debian's busybox-static puts it here; on a merged /usr both are the same file. */
@@ -45,10 +45,10 @@ env
 
 /** A web server of busybox: the example's image, and what the tests poke at; twice, so that there is something to roll to. */
 export function helloImages(): Image[] {
-  const files = rootFilesystem();
+  const layers = [layerOf(rootFilesystem())];
   return ["1", "2"].map((version) => ({
     name: `trireme.local/hello:${version}`,
-    files,
+    layers,
     config: { entrypoint: ["/bin/hello"], env: [`VERSION=${version}`], exposedPorts: ["8080/tcp"] },
   }));
 }

@@ -38,6 +38,12 @@ describe("packTar", () => {
     expect(readFileSync(join(extract(archive), "block"))).toEqual(Buffer.alloc(512, 1));
   });
 
+  it("splits a long path over the two fields that a header has for it", () => {
+    const path = `${"d/".repeat(40)}${"f".repeat(90)}`;
+    const archive = packTar([{ type: "file", path, content: Buffer.from("deep") }]);
+    expect(readFileSync(join(extract(archive), path), "utf8")).toBe("deep");
+  });
+
   it("refuses what a header cannot hold instead of cutting it", () => {
     const path = `${"a".repeat(101)}`;
     expect(() => packTar([{ type: "file", path, content: new Uint8Array() }])).toThrow("does not fit into 100 bytes");

@@ -1,4 +1,4 @@
-import type { Image } from "./image.ts";
+import { type Image, layerOf } from "./image.ts";
 
 /** Where the one segment is loaded; headers and code lie in it back to back. */
 const BASE = 0x400000n;
@@ -52,7 +52,7 @@ export function pauseBinary(arch: string): Buffer {
 export function pauseImage(arch: string): Image {
   return {
     name: "trireme.local/pause:1",
-    files: [{ type: "file", path: "pause", content: pauseBinary(arch), mode: 0o755 }],
+    layers: [layerOf([{ type: "file", path: "pause", content: pauseBinary(arch), mode: 0o755 }])],
     config: { entrypoint: ["/pause"] },
   };
 }

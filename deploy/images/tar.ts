@@ -7,19 +7,24 @@ export type TarEntry =
 const BLOCK = 512;
 const TYPE_FLAGS = { file: "0", symlink: "2", directory: "5" } as const;
 
+/** Packs entries into a ustar archive, as one buffer; see {@link tarChunks}. */
+export function packTar(entries: Iterable<TarEntry>): Buffer {
+  return Buffer.concat([...tarChunks(entries)]);
+}
+
 /**
- * Packs entries into a ustar archive. The same entries always give the same bytes: owner root, time zero, order as
- * given, so that an image's digest changes only with its content.
+ * A ustar archive, piece by piece: nothing but the entry at hand is held. The same entries always give the same bytes:
+ * owner root, time zero, order as given, so that an image's digest changes only with its content.
  */
-export function packTar(entries: readonly TarEntry[]): Buffer {
-  const blocks: Buffer[] = [];
+export function* tarChunks(entries: Iterable<TarEntry>): Generator<Uint8Array> {
   for (const entry of entries) {
-    const content = entry.type === "file" ? Buffer.from(entry.content) : Buffer.alloc(0);
-    blocks.push(header(entry, content.length), content, Buffer.alloc(padding(content.length)));
+    const content = entry.type === "file" ? entry.content : Buffer.alloc(0);
+    yield header(entry, content.length);
+    yield content;
+    yield Buffer.alloc(padding(content.length));
   }
   // Two empty blocks end an archive.
-  blocks.push(Buffer.alloc(2 * BLOCK));
-  return Buffer.concat(blocks);
+  yield Buffer.alloc(2 * BLOCK);
 }
 
 function padding(size: number): number {
@@ -29,7 +34,9 @@ function padding(size: number): number {
 function header(entry: TarEntry, size: number): Buffer {
   const block = Buffer.alloc(BLOCK);
   const path = entry.type === "directory" ? `${entry.path.replace(/\/$/, "")}/` : entry.path;
-  put(block, 0, 100, path, "path");
+  const [prefix, name] = splitPath(path);
+  put(block, 0, 100, name, "path");
+  put(block, 345, 155, prefix, "path");
   const mode = entry.type === "symlink" ? 0o777 : (entry.mode ?? (entry.type === "directory" ? 0o755 : 0o644));
   putOctal(block, 100, 8, mode);
   putOctal(block, 108, 8, 0);
@@ -48,6 +55,16 @@ function header(entry: TarEntry, size: number): Buffer {
   for (const byte of block) sum += byte;
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
   return block;
+}
+
+/** A path that is longer than its field goes on in the prefix field; they are joined by the slash between two folders. */
+function splitPath(path: string): [string, string] {
+  if (Buffer.byteLength(path) <= 100) return ["", path];
+  for (let slash = path.indexOf("/"); slash > 0 && slash < path.length - 1; slash = path.indexOf("/", slash + 1)) {
+    const rest = path.slice(slash + 1);
+    if (Buffer.byteLength(rest) <= 100) return [path.slice(0, slash), rest];
+  }
+  return ["", path];
 }
 
 function put(block: Buffer, offset: number, length: number, text: string, what: string): void {

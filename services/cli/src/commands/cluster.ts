@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { adminClient } from "../local/api.ts";
 import { down, purge } from "../local/down.ts";
 import { kubeconfigPath } from "../local/identities.ts";
+import { buildImages, imageFolders, loadEverywhere } from "../local/folder-images.ts";
 import { observe } from "../local/observe.ts";
 import { type Progress, createProgress } from "../local/progress.ts";
 import { findCluster, readCluster } from "../local/state.ts";
@@ -17,19 +18,27 @@ export function clusterCommands(): Command[] {
   return [upCommand(), downCommand(), statusCommand(), kubeconfigCommand()];
 }
 
+const FOLDER_HELP = `
+A folder stands for its *.yaml, *.yml and *.json files, in the order of their names. A file images.ts in it says which
+images they need (deploy/images/recipe.ts): those are built, without a registry, and loaded onto every node.`;
+
 function upCommand(): Command {
   const command = new Command("up")
     .description("start the local cluster, wait until it is ready, apply files and wait until they are available")
     .option("--servers <n>", "servers of a new cluster (default 3)", count(1))
     .option("--nodes <n>", "nodes; may grow later (default 3)", count(0))
-    .option("-f, --file <file>", "manifest to apply; may be given more than once", collect);
+    .option("-f, --file <file>", "manifest, or folder of manifests, to apply; may be given more than once", collect)
+    .addHelpText("after", FOLDER_HELP);
   return withCluster(command).action(
     async (options: ClusterOption & { servers?: number; nodes?: number; file?: string[] }) => {
       const progress = createProgress();
       await withClusterLock(options.cluster, async () => {
         // A mistake in a file is told before a cluster is started for it.
-        const manifests = readManifests(options.file ?? []);
-        const plan = await up(options, progress);
+        const files = options.file ?? [];
+        const manifests = readManifests(files);
+        requireRoot();
+        const [plan, archives] = await Promise.all([up(options, progress), buildImages(imageFolders(files), progress)]);
+        await loadEverywhere(plan, archives, progress);
         process.stdout.write(`cluster ${plan.name} is ready at ${apiAddressOf(plan)}\n`);
         process.stdout.write(`export KUBECONFIG=${kubeconfigPath(plan)}\n`);
         if (manifests.length > 0) await applyAndWait(plan, manifests, progress);

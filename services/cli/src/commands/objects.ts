@@ -15,7 +15,11 @@ export function objectCommands(): Command[] {
 function applyCommand(): Command {
   const command = new Command("apply")
     .description("apply manifests")
-    .requiredOption("-f, --file <file>", "manifest to apply, - for stdin; may be given more than once", collect);
+    .requiredOption(
+      "-f, --file <file>",
+      "manifest or folder to apply, - for stdin; may be given more than once",
+      collect,
+    );
   return withCluster(command).action(async (options: ClusterOption & { file: string[] }) => {
     const manifests = readManifests(options.file);
     const client = adminClient(readCluster(options.cluster));

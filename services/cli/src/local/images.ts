@@ -13,18 +13,31 @@ const POLL_MS = 50;
 /** Where CRI keeps its images. */
 const NAMESPACE = "k8s.io";
 
-/** The archive of the images that come with Trireme, and their names. */
-function ownImages(): { readonly archive: string; readonly names: readonly string[] } {
-  const dir = join(repoRoot(), ".build", "images");
-  const names = readFileSync(join(dir, "images.txt"), "utf8").split("\n");
-  return { archive: join(dir, "images.tar"), names: names.filter((name) => name !== "") };
+/** An archive of images and, by name, the digest under which a node that has loaded it knows each. */
+export interface ImageArchive {
+  readonly archive: string;
+  readonly digests: ReadonlyMap<string, string>;
 }
 
-/** Loads our own images onto a node that lacks one of them; waits for its containerd. */
-export async function loadOwnImages(host: HostPlan): Promise<void> {
-  const { archive, names } = ownImages();
+/** What deploy/images has written to a folder. */
+export function readArchive(dir: string): ImageArchive {
+  const lines = readFileSync(join(dir, "images.txt"), "utf8").split("\n");
+  const digests = lines.flatMap((line): [string, string][] => {
+    const [name = "", digest = ""] = line.split(" ");
+    return name === "" ? [] : [[name, digest]];
+  });
+  return { archive: join(dir, "images.tar"), digests: new Map(digests) };
+}
+
+/** The images that come with Trireme. */
+export function ownImages(): ImageArchive {
+  return readArchive(join(repoRoot(), ".build", "images"));
+}
+
+/** Loads an archive onto a node that lacks one of its images, or has another under its name; waits for its containerd. */
+export async function loadImages(host: HostPlan, { archive, digests }: ImageArchive): Promise<void> {
   const there = await listImages(host);
-  if (names.some((name) => !there.has(name))) await importImages(host, archive);
+  if ([...digests].some(([name, digest]) => there.get(name) !== digest)) await importImages(host, archive);
 }
 
 /** Loads an image archive (OCI or docker) onto a node; answers the names of the images in it. */
@@ -34,12 +47,13 @@ export async function importImages(host: HostPlan, archive: string): Promise<rea
   return [...printed.matchAll(/unpacking (\S+)/g)].map((match) => match[1] ?? "");
 }
 
-async function listImages(host: HostPlan): Promise<ReadonlySet<string>> {
+/** The digest of each image that a node has, by name. */
+async function listImages(host: HostPlan): Promise<ReadonlyMap<string, string>> {
   const deadline = performance.now() + CONTAINERD_START_MS;
   for (;;) {
     if (existsSync(criSocketOf(host))) {
-      const result = await run(["ctr", "-a", criSocketOf(host), "-n", NAMESPACE, "images", "list", "-q"]);
-      if (result.code === 0) return new Set(result.stdout.split("\n"));
+      const result = await run(["ctr", "-a", criSocketOf(host), "-n", NAMESPACE, "images", "list"]);
+      if (result.code === 0) return parseImageList(result.stdout);
     }
     if (performance.now() > deadline) {
       throw new TriremeError(
@@ -49,4 +63,10 @@ async function listImages(host: HostPlan): Promise<ReadonlySet<string>> {
     }
     await sleep(POLL_MS);
   }
+}
+
+/** Reads what `ctr images list` prints: name, type and digest of each image, and more. */
+export function parseImageList(text: string): ReadonlyMap<string, string> {
+  const rows = text.split("\n").map((line) => line.split(/\s+/));
+  return new Map(rows.flatMap(([name = "", , digest = ""]) => (digest.startsWith("sha256:") ? [[name, digest]] : [])));
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { planCluster } from "../plan/cluster-plan.ts";
 import { cgroupRoots, createCgroup, processesIn, removeCgroup } from "./cgroups.ts";
+import { parseImageList } from "./images.ts";
 import { environmentOf } from "./keeper.ts";
 import { createProgress } from "./progress.ts";
 import { tryLock } from "./state.ts";
@@ -22,6 +23,16 @@ describe("tryLock", () => {
     const again = await tryLock(name);
     expect(again).toBeDefined();
     again?.();
+  });
+});
+
+describe("parseImageList", () => {
+  it("reads name and digest of each image", () => {
+    const text = `REF TYPE DIGEST SIZE PLATFORMS LABELS
+trireme.local/hello:1 application/vnd.oci.image.manifest.v1+json sha256:${"a".repeat(64)} 2.0 MiB linux/amd64 io.cri-containerd.image=managed
+`;
+    expect([...parseImageList(text)]).toEqual([["trireme.local/hello:1", `sha256:${"a".repeat(64)}`]]);
+    expect(parseImageList("").size).toBe(0);
   });
 });
 

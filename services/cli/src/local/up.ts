@@ -6,7 +6,7 @@ import { type ClusterPlan, type ClusterShape, PORTS, planCluster } from "../plan
 import type { Programs } from "../plan/processes.ts";
 import { clearMarks, forgetMemory, restoreHosts } from "./hosts.ts";
 import { createIdentities } from "./identities.ts";
-import { loadOwnImages } from "./images.ts";
+import { loadImages, ownImages } from "./images.ts";
 import { hostPid, keeperPid, prepareHosts, startKeeper } from "./keeper.ts";
 import { createNetwork } from "./network.ts";
 import { findPrograms } from "./programs.ts";
@@ -37,8 +37,9 @@ export async function up(options: UpOptions, progress: Progress): Promise<Cluste
     progress.step("identities", () => createIdentities(plan)),
   ]);
   await progress.step("processes", () => startProcesses(plan, programs));
+  const images = ownImages();
   await Promise.all([
-    ...plan.nodes.map((node) => progress.step(`${node.name}: images`, () => loadOwnImages(node))),
+    ...plan.nodes.map((node) => progress.step(`${node.name}: images`, () => loadImages(node, images))),
     waitUntilReady(plan, programs, progress),
   ]);
   return plan;

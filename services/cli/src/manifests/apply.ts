@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { KubeObject } from "@trireme/api";
 import { type ErrorCode, TriremeError, errorFrom, sleep } from "@trireme/base";
 import type { ApiClient, RawResponse } from "@trireme/client";
@@ -18,11 +19,21 @@ export interface Applied {
 const FIELD_MANAGER = "tri";
 const DEFAULT_NAMESPACE = "default";
 
-/** Reads files; every problem of all of them in one error, before anything is sent. */
-export function readManifests(files: readonly string[]): ManifestObject[] {
+const MANIFEST = /\.(ya?ml|json)$/;
+
+/** A folder stands for the manifests in it, in the order of their names, as for kubectl; anything else for itself. */
+export function manifestFiles(path: string): string[] {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path];
+  const files = readdirSync(path).filter((name) => MANIFEST.test(name));
+  if (files.length === 0) throw new TriremeError("NotFound", `${path}: no *.yaml, *.yml or *.json is in this folder`);
+  return files.toSorted().map((name) => join(path, name));
+}
+
+/** Reads files and folders; every problem of all of them in one error, before anything is sent. */
+export function readManifests(paths: readonly string[]): ManifestObject[] {
   const problems: string[] = [];
   const found: ManifestObject[] = [];
-  for (const file of files) {
+  for (const file of paths.flatMap(manifestFiles)) {
     try {
       const name = file === "-" ? "stdin" : file;
       found.push(...parseManifests(name, readFileSync(file === "-" ? 0 : file, "utf8")));

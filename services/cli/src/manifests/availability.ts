@@ -1,4 +1,4 @@
-import type { Deployment, KubeObject, Pod, Service } from "@trireme/api";
+import type { Deployment, KubeObject, Pod, Service, StatefulSet } from "@trireme/api";
 import { TriremeError, sleep } from "@trireme/base";
 import type { ApiClient } from "@trireme/client";
 import { readFileSync } from "node:fs";
@@ -26,22 +26,48 @@ export function missingOf(deployment: Deployment): string | undefined {
   return undefined;
 }
 
-/** Waits until every applied Deployment is available; says at the end which is not, and why. */
+/** Why a StatefulSet is not available yet, or nothing when it is. */
+export function missingOfSet(set: StatefulSet): string | undefined {
+  const wanted = set.spec?.replicas ?? 1;
+  const { observedGeneration = 0, updatedReplicas = 0, availableReplicas = 0 } = set.status ?? {};
+  if (observedGeneration < (set.metadata?.generation ?? 0)) return "not seen by its controller yet";
+  const onDelete = set.spec?.updateStrategy?.type === "OnDelete";
+  if (!onDelete && updatedReplicas < wanted) return `${updatedReplicas} of ${wanted} updated`;
+  if (availableReplicas < wanted) return `${availableReplicas} of ${wanted} available`;
+  return undefined;
+}
+
+type Workload = Deployment | StatefulSet;
+
+/** Of the kinds that one waits for: what is missing of an object. */
+const MISSING: Readonly<Record<string, (object: Workload) => string | undefined>> = {
+  Deployment: (object) => missingOf(object as Deployment),
+  StatefulSet: (object) => missingOfSet(object as StatefulSet),
+};
+
+/** Waits until every applied Deployment and StatefulSet is available; says at the end which is not, and why. */
 export async function waitAvailable(client: ApiClient, applied: readonly Applied[], progress: Progress): Promise<void> {
-  const deployments = applied.filter((it) => it.manifest.resource.kind === "Deployment");
   await Promise.all(
-    deployments.map((it) => progress.step(`${titleOf(it.manifest)} available`, () => waitForDeployment(client, it))),
+    applied.flatMap((it) => {
+      const missing = MISSING[it.manifest.resource.kind];
+      if (missing === undefined) return [];
+      return [progress.step(`${titleOf(it.manifest)} available`, () => waitForWorkload(client, it, missing))];
+    }),
   );
 }
 
-async function waitForDeployment(client: ApiClient, applied: Applied): Promise<void> {
+async function waitForWorkload(
+  client: ApiClient,
+  applied: Applied,
+  missingIn: (object: Workload) => string | undefined,
+): Promise<void> {
   const deadline = performance.now() + AVAILABLE_WITHIN_MS;
   for (;;) {
-    const deployment = await tryGet<Deployment>(client, pathOf(applied.manifest));
-    const missing = deployment === undefined ? "the API does not answer" : missingOf(deployment);
+    const workload = await tryGet<Workload>(client, pathOf(applied.manifest));
+    const missing = workload === undefined ? "the API does not answer" : missingIn(workload);
     if (missing === undefined) return;
     if (performance.now() > deadline) {
-      const reasons = deployment === undefined ? [] : await podProblems(client, deployment);
+      const reasons = workload === undefined ? [] : await podProblems(client, workload);
       const lines = [`${titleOf(applied.manifest)} is not available: ${missing}`, ...reasons];
       throw new TriremeError("Timeout", lines.join("\n"));
     }
@@ -49,9 +75,9 @@ async function waitForDeployment(client: ApiClient, applied: Applied): Promise<v
   }
 }
 
-async function podProblems(client: ApiClient, deployment: Deployment): Promise<string[]> {
-  const labels = Object.entries(deployment.spec?.selector?.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  const namespace = namespaceOf(deployment as KubeObject);
+async function podProblems(client: ApiClient, workload: Workload): Promise<string[]> {
+  const labels = Object.entries(workload.spec?.selector?.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+  const namespace = namespaceOf(workload as KubeObject);
   const path = `/api/v1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(labels.join(","))}`;
   const pods = await tryGet<{ items: Pod[] }>(client, path);
   return (pods?.items ?? []).flatMap(problemsOfPod);
