@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { Deployment, Pod } from "@trireme/api";
+import { basename, join } from "node:path";
+import type { Deployment, Pod, StatefulSet } from "@trireme/api";
 import { describe, expect, it } from "vitest";
-import { pathOf, titleOf } from "./apply.ts";
-import { missingOf, problemsOfPod } from "./availability.ts";
+import { manifestFiles, pathOf, readManifests, titleOf } from "./apply.ts";
+import { missingOf, missingOfSet, problemsOfPod } from "./availability.ts";
 import { parseManifests } from "./parse.ts";
 
 function problemsOf(text: string): string[] {
@@ -83,6 +83,46 @@ describe("missingOf", () => {
       "1 of 3 updated",
       "1 old still there",
       "2 of 3 available",
+      undefined,
+    ]);
+  });
+});
+
+describe("readManifests", () => {
+  const blog = join(import.meta.dirname, "../../../../deploy/examples/blog");
+
+  it("reads a folder as its manifests in the order of their names, and nothing else of it", () => {
+    const names = manifestFiles(blog).map((file) => basename(file));
+    expect(names).toEqual(names.toSorted());
+    expect(names[0]).toBe("00-namespace.yaml");
+    expect(names.filter((name) => !name.endsWith(".yaml"))).toEqual([]);
+    const found = readManifests([blog]).map(titleOf);
+    expect(found[0]).toBe("namespace/blog");
+    expect(found).toContain("deployment.apps/backend");
+  });
+
+  it("says what is wrong with a folder or a file", () => {
+    expect(() => readManifests([join(blog, "app/worker")])).toThrow("no *.yaml, *.yml or *.json is in this folder");
+    expect(() => readManifests(["nowhere.yaml"])).toThrow("nowhere.yaml: there is no such file");
+  });
+});
+
+describe("missingOfSet", () => {
+  it("waits until the set's controller has seen it and its pods are new and available", () => {
+    const set = (status: object, updateStrategy = {}): StatefulSet =>
+      ({ metadata: { generation: 2 }, spec: { replicas: 2, updateStrategy }, status }) as unknown as StatefulSet;
+    const said = [
+      set({ observedGeneration: 1, updatedReplicas: 2, availableReplicas: 2 }),
+      set({ observedGeneration: 2, updatedReplicas: 1, availableReplicas: 2 }),
+      set({ observedGeneration: 2, updatedReplicas: 2, availableReplicas: 1 }),
+      set({ observedGeneration: 2, updatedReplicas: 2, availableReplicas: 2 }),
+      set({ observedGeneration: 2, updatedReplicas: 0, availableReplicas: 2 }, { type: "OnDelete" }),
+    ].map(missingOfSet);
+    expect(said).toEqual([
+      "not seen by its controller yet",
+      "1 of 2 updated",
+      "1 of 2 available",
+      undefined,
       undefined,
     ]);
   });
