@@ -12,6 +12,7 @@ import { createCri, watchRuntimeEvents } from "@trireme/cri";
 import type { Logger, Registry } from "@trireme/telemetry";
 import type { AgentConfig } from "./config.ts";
 import { createDrainer } from "./drain/drainer.ts";
+import { createLeaseAcks } from "./drain/lease-acks.ts";
 import { informersOf } from "./informers.ts";
 import { createImageStore } from "./images/image-store.ts";
 import { lastWords } from "./logs/last-words.ts";
@@ -150,6 +151,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     slices: informers.slices,
     nodes: informers.nodes,
     bus,
+    acks: createLeaseAcks({ node: config.name, client, clock, log }),
     clock,
     log,
     registry,

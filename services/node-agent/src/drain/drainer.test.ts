@@ -33,6 +33,25 @@ const slice = (revision: number, terminating: boolean): EndpointSlice => ({
   addressType: "IPv4",
   endpoints: [{ addresses: ["10.0.0.1"], conditions: { terminating }, targetRef: { kind: "Pod", uid: "u" } }],
 });
+/** The API's acknowledgements, in memory. */
+function acksOf(node: string) {
+  const followers = new Set<(from: string, applied: Readonly<Record<string, number>>) => void>();
+  const written: Readonly<Record<string, number>>[] = [];
+  return {
+    written,
+    followers,
+    write: (applied: Readonly<Record<string, number>>) => {
+      written.push(applied);
+      for (const follower of followers) follower(node, applied);
+    },
+    follow: (onAck: (from: string, applied: Readonly<Record<string, number>>) => void) => {
+      followers.add(onAck);
+      return () => followers.delete(onAck);
+    },
+    stop: () => undefined,
+  };
+}
+
 const pod: Pod = { metadata: { name: "p", namespace: "default", uid: "u" }, spec: { containers: [] } };
 
 it("lets a pod end once both nodes have acknowledged; without the other's word after two seconds", async () => {
@@ -46,6 +65,7 @@ it("lets a pod end once both nodes have acknowledged; without the other's word a
     slices,
     nodes,
     bus: hub.connect(),
+    acks: acksOf("n1"),
     clock,
     log: silentLogger,
     onDrained: (seconds, why) => void ends.push(`${why} ${seconds}`),
@@ -80,5 +100,51 @@ it("lets a pod end once both nodes have acknowledged; without the other's word a
   clock.advance(1);
   await second;
   expect(ends).toEqual(["acknowledged 0", "late 2"]);
+  drainer.stop();
+});
+
+it("hears of the other node by the API while the bus is away, and writes there only what somebody may wait for", async () => {
+  const clock = new ManualClock();
+  const hub = createMemoryHub();
+  const slices = informerOf([slice(5, false)]);
+  const nodes = informerOf([node("n1"), node("n2")]);
+  const acks = acksOf("n1");
+  const ends: string[] = [];
+  const drainer = createDrainer({
+    node: "n1",
+    slices,
+    nodes,
+    bus: hub.connect(),
+    acks,
+    clock,
+    log: silentLogger,
+    onDrained: (seconds, why) => void ends.push(`${why} ${seconds}`),
+  });
+  drainer.applied(slices.list());
+  slices.put(slice(6, true));
+  drainer.applied(slices.list());
+  expect(acks.written).toEqual([]);
+  // What was published last may be lost with the bus, and is said again.
+  hub.setUp(false);
+  expect(acks.written).toEqual([{ "default/web-1": 6 }]);
+  slices.put(slice(7, false));
+  drainer.applied(slices.list());
+  slices.put(slice(8, false));
+  drainer.applied(slices.list());
+  expect(acks.written).toEqual([{ "default/web-1": 6 }, { "default/web-1": 7 }]);
+
+  expect(acks.followers.size).toBe(0);
+  const done = drainer.drain(pod);
+  slices.put(slice(9, true));
+  drainer.applied(slices.list());
+  clock.advance(150);
+  const [say] = acks.followers;
+  say!("n2", { "default/web-1": 8 });
+  say!("n3", { "default/web-1": 9 });
+  expect(ends).toEqual([]);
+  say!("n2", { "default/web-1": 9 });
+  await done;
+  expect(ends).toEqual(["acknowledged 0.15"]);
+  expect(acks.followers.size).toBe(0);
   drainer.stop();
 });

@@ -5,8 +5,9 @@ import { ackCodec, ackSubject, acksOfTopic, listen } from "@trireme/bus";
 import type { Informer } from "@trireme/controller";
 import type { Logger, Registry } from "@trireme/telemetry";
 import { AppliedSlices } from "./applied-slices.ts";
-import type { Drain } from "./drain-step.ts";
-import { drainStep, sliceKey, startDrain } from "./drain-step.ts";
+import type { Drain, ProxyHeard } from "./drain-step.ts";
+import { HEARD_WITHIN_MS, drainStep, sliceKey, startDrain } from "./drain-step.ts";
+import type { ApiAcks } from "./lease-acks.ts";
 
 /** Takes ending pods out of rotation on every node before they are told to end. */
 export interface Drainer {
@@ -23,6 +24,8 @@ export interface DrainerOptions {
   readonly slices: Pick<Informer<EndpointSlice>, "hasSynced" | "list" | "onChange">;
   readonly nodes: Pick<Informer<Node>, "get" | "list" | "onChange">;
   readonly bus: Bus;
+  /** The way of acknowledgements that needs no bus. */
+  readonly acks: ApiAcks;
   readonly clock: Clock;
   readonly log: Logger;
   readonly registry?: Registry;
@@ -47,13 +50,14 @@ interface Heard {
 
 /** The drainer of one node's agent. */
 export function createDrainer(options: DrainerOptions): Drainer {
-  const { bus, clock, log, node, nodes, slices } = options;
+  const { acks, bus, clock, log, node, nodes, slices } = options;
   const own = new AppliedSlices();
   const heard = new Map<string, Heard>();
   const waiting = new Map<string, Waiting>();
   let beating = false;
   let cancelBeat = (): void => undefined;
   let cancelWait = (): void => undefined;
+  let unfollow: (() => void) | undefined;
 
   function note(from: string, applied: Readonly<Record<string, number>>): void {
     const known = heard.get(from) ?? { at: 0, applied: new Map<string, number>() };
@@ -74,6 +78,24 @@ export function createDrainer(options: DrainerOptions): Drainer {
   function publish(): void {
     const applied = own.acknowledgement(clock.monotonic());
     bus.publish(ackSubject(TOPIC, node), ackCodec.encode({ v: 1, node, applied }));
+  }
+
+  /** Only what somebody may wait for is worth a write of the store. */
+  function write(): void {
+    const applied = own.endings(clock.monotonic());
+    if (Object.keys(applied).length > 0) acks.write(applied);
+  }
+
+  /** While the bus is away, here or at another node that we wait for, acknowledgements are looked for in the API. */
+  function followWhenNeeded(proxies: readonly ProxyHeard[], now: number): void {
+    if (waiting.size === 0) {
+      unfollow?.();
+      unfollow = undefined;
+    } else if (bus.status() === "disconnected" || proxies.some(({ heardAt }) => now - heardAt > HEARD_WITHIN_MS)) {
+      unfollow ??= acks.follow((from, applied) => {
+        if (from !== node && nodes.get("", from) !== undefined) note(from, applied);
+      });
+    }
   }
 
   function beat(): void {
@@ -110,6 +132,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
       one.resolve();
     }
     if (Number.isFinite(until)) cancelWait = clock.after(Math.max(0, until - now), review);
+    followWhenNeeded(proxies, now);
   }
 
   const poke = (): void => {
@@ -122,6 +145,11 @@ export function createDrainer(options: DrainerOptions): Drainer {
     }),
     nodes.onChange(({ type, object }) => {
       if (type === "deleted") heard.delete(object.metadata.name);
+      poke();
+    }),
+    bus.onStatus((status) => {
+      // What was said last may not have been heard.
+      if (status === "disconnected") write();
       poke();
     }),
   ];
@@ -151,12 +179,15 @@ export function createDrainer(options: DrainerOptions): Drainer {
         beating = true;
         beat();
       } else if (Object.keys(news).length > 0) publish();
+      if (bus.status() === "disconnected" && Object.keys(news).length > 0) write();
       note(node, news);
     },
     stop() {
       cancelBeat();
       cancelWait();
       subscription.unsubscribe();
+      unfollow?.();
+      acks.stop();
       for (const stop of stops) stop();
     },
   };
