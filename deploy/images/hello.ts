@@ -6,20 +6,80 @@ import type { TarEntry } from "./tar.ts";
 /** Debian's busybox-static puts it here; on a merged /usr both are the same file. */
 const BUSYBOX_PATHS = ["/bin/busybox", "/usr/bin/busybox"];
 
+/** Connections that may wait to be accepted: busybox's nc takes one for each `l`. */
+const BACKLOG = 64;
+
+/** Seconds that a kept connection may be idle; the client is told. */
+const IDLE_SECONDS = 5;
+
+/** Exists once the container was told to end. */
+const CLOSING = "/tmp/closing";
+
 /**
  * Serves the pod's name on port 8080. `/readyz` and `/livez` are files: remove one (`rm /www/readyz`, or ask
- * `/cgi-bin/fail?readyz`) and that probe fails. The shell is process 1 and does nothing but wait, so that SIGTERM ends
- * the container at once.
+ * `/cgi-bin/fail?readyz`) and that probe fails. The shell is process 1. On SIGTERM it ends as a good server does: what
+ * the kernel has queued is still taken, then no new connection; each answer says `Connection: close`, and the container
+ * ends with its last connection, at once if there is none.
  */
 const START = `#!/bin/sh
 mkdir -p /www/cgi-bin
 hostname >/www/index.html
 for file in healthz readyz livez; do echo ok >/www/$file; done
-httpd -f -p 8080 -h /www &
+finish() {
+  echo "hello: SIGTERM, bye"
+  : >${CLOSING}
+  # The receive queue of a listening socket holds the connections that nobody has accepted yet.
+  while grep -qE ':1F90 [0:]+ 0A [0-9A-F]+:0*[1-9A-F]' /proc/net/tcp /proc/net/tcp6; do :; done
+  kill $server
+  while pidof answer >/dev/null; do usleep 20000; done
+  exit 0
+}
+nc -${"l".repeat(BACKLOG)} -p 8080 -e /bin/answer &
 server=$!
-trap 'echo "hello: SIGTERM, bye"; kill $server; exit 0' TERM INT
+trap finish TERM INT
 echo "hello: version $VERSION on $(hostname) listens on 8080"
 wait $server
+`;
+
+/** Answers the requests of one connection: files of text, and programs that write their own headers. No process each. */
+const ANSWER = `#!/bin/sh
+cr='\r'
+newline='
+'
+eol="$cr$newline"
+# One write: a head and a body apart would wait for each other's acknowledgement.
+reply() {
+  body=$2
+  [ "$method" = HEAD ] && body=
+  head="HTTP/1.1 $1$eol""Content-Type: text/plain$eol""Content-Length: \${#2}$eol""Connection: $connection$eol"
+  printf '%s' "$head""Keep-Alive: timeout=${IDLE_SECONDS}$eol$eol$body"
+}
+while read -r -t ${IDLE_SECONDS} method target version; do
+  connection=close
+  [ "$version" = "HTTP/1.1$cr" ] && connection=keep-alive
+  while read -r -t ${IDLE_SECONDS} name value && [ "$name" != "$cr" ]; do
+    case "$name$value" in [Cc]onnection:[Cc]lose*) connection=close ;; esac
+  done
+  [ -e ${CLOSING} ] && connection=close
+  case "$target" in *\\?*) query=\${target#*\\?} ;; *) query= ;; esac
+  file="/www\${target%%\\?*}"
+  [ -d "$file" ] && file="\${file%/}/index.html"
+  case "$method $file" in
+    *..*) connection=close; reply "400 Bad Request" "no .. here$newline" ;;
+    "GET /www/cgi-bin/"*)
+      connection=close
+      if [ -x "$file" ]; then printf 'HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n'; QUERY_STRING=$query "$file"
+      else reply "404 Not Found" "no program $file$newline"; fi ;;
+    "GET "* | "HEAD "*)
+      if [ -f "$file" ]; then
+        text=
+        while IFS= read -r line || [ -n "$line" ]; do text="$text$line$newline"; done <"$file"
+        reply "200 OK" "$text"
+      else reply "404 Not Found" "no file $file$newline"; fi ;;
+    *) connection=close; reply "405 Method Not Allowed" "GET or HEAD$newline" ;;
+  esac
+  [ $connection = close ] && exit
+done
 `;
 
 const FAIL = `#!/bin/sh
@@ -75,6 +135,7 @@ function rootFilesystem(): TarEntry[] {
     { type: "file", path: "etc/passwd", content: Buffer.from("root:x:0:0:root:/root:/bin/sh\n") },
     { type: "file", path: "etc/group", content: Buffer.from("root:x:0:\n") },
     script("bin/hello", START),
+    script("bin/answer", ANSWER),
     script("www/cgi-bin/fail", FAIL),
     script("www/cgi-bin/pass", PASS),
     script("www/cgi-bin/env", ENV),
