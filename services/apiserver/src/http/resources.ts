@@ -21,6 +21,7 @@ import type { Measurements } from "./measurements.ts";
 import { type Format, formatOf } from "./negotiation.ts";
 import { sendList, sendObject } from "./rendering.ts";
 import type { Route } from "./route.ts";
+import { spdyStatusOf } from "./spdy-status.ts";
 import { joinTunnel } from "./tunnel.ts";
 import { streamWatch } from "./watching.ts";
 
@@ -174,7 +175,9 @@ export class ResourceDoor {
       );
     }
     const head = { method, headers: (request as IncomingMessage).headersDistinct };
-    await joinTunnel(upgrade, await this.pipeline.stream(caller, verb, target, kind, query, head, signal));
+    const tunnel = await this.pipeline.stream(caller, verb, target, kind, query, head, signal);
+    // A port-forward needs no last words: kubectl ends with an error when its connection does.
+    await joinTunnel(upgrade, tunnel, kind === "portforward" ? undefined : spdyStatusOf(tunnel.opened));
   }
 
   private sendWritten(exchange: Exchange, target: Target, written: Written): void {

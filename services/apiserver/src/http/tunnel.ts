@@ -1,6 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import type { TunnelOpened, TunnelResponse } from "@trireme/proto/trireme/node/v1/node";
 import type { Tunnel } from "../pipeline/pod-streams.ts";
+import type { SpdyStatus } from "./spdy-status.ts";
 
 /** A client's connection that asked to speak another protocol. */
 export interface Upgrade {
@@ -29,8 +30,11 @@ const ANSWERED = new Set([
   "sec-websocket-protocol",
 ]);
 
-/** Joins a client's connection and an open tunnel, as fast as the slower side takes it; resolves when both are done. */
-export async function joinTunnel(upgrade: Upgrade, tunnel: Tunnel): Promise<void> {
+/**
+ * Joins a client's connection and an open tunnel, as fast as the slower side takes it; resolves when both are done.
+ * `watch` lets a client be told of a tunnel that broke, where its protocol does not show it.
+ */
+export async function joinTunnel(upgrade: Upgrade, tunnel: Tunnel, watch?: SpdyStatus): Promise<void> {
   const { socket, head } = upgrade;
   const { call, opened } = tunnel;
   upgrade.detach();
@@ -43,6 +47,7 @@ export async function joinTunnel(upgrade: Upgrade, tunnel: Tunnel): Promise<void
   socket.write(answerHead(opened));
 
   const say = (data: Buffer): void => {
+    watch?.client(data);
     if (call.write({ data })) return;
     socket.pause();
     call.once("drain", () => socket.resume());
@@ -52,19 +57,23 @@ export async function joinTunnel(upgrade: Upgrade, tunnel: Tunnel): Promise<void
   socket.once("end", () => call.end());
 
   call.on("data", ({ data }: TunnelResponse) => {
-    if (socket.write(data)) return;
+    const whole = watch === undefined ? data : watch.runtime(data);
+    if (whole.length === 0 || socket.write(whole)) return;
     call.pause();
     socket.once("drain", () => call.resume());
   });
-  call.once("end", () => {
+  const end = (): void => {
+    const last = watch?.failure("the connection to the container was lost: its node's agent or its runtime has ended");
+    if (last !== undefined && socket.writable) socket.write(last);
     socket.removeListener("data", say);
     socket.resume();
     socket.end();
     // A reset would take what the client has not read yet: it gets time to close by itself.
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
-  });
-  // Cut rather than ended: the client must not take half an answer for a whole one.
-  call.once("error", () => socket.destroy());
+  };
+  call.once("end", end);
+  // Without last words it is cut rather than ended: the client must not take half an answer for a whole one.
+  call.once("error", () => (watch === undefined ? socket.destroy() : end()));
   if (socket.destroyed) call.cancel();
   call.resume();
   await closed;

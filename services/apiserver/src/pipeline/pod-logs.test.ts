@@ -108,6 +108,8 @@ describe("pod logs", () => {
     };
     expect(await told("no")).toBe('404 pods "no" not found');
     expect(await told("bound", "?container=x")).toBe("400 container x is not valid for pod bound, choose one of: [c]");
+    expect(await told("bound", "?tailLines=-1")).toContain("422 PodLogOptions");
+    expect(await told("bound", "?sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z")).toContain("at most one of");
     expect(await told("bound", "?tailLines=x")).toContain("400 tailLines");
     expect(await told("bound", "?previous=true")).toBe('404 previous terminated container "c" not found');
     expect(await told("free")).toContain('400 container "c" in pod "free" is waiting to start');

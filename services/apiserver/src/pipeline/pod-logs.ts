@@ -61,17 +61,23 @@ async function* flow(
 }
 
 function requestOf(pod: Pod, container: string, query: URLSearchParams): Parameters<NodeServiceClient["logs"]>[0] {
-  const whole = (name: string): bigint | undefined => {
+  const whole = (name: string, least: number): bigint | undefined => {
     const text = query.get(name);
     if (text === null || text === "") return undefined;
-    if (!/^[0-9]{1,15}$/.test(text)) {
-      throw new TriremeError("BadRequest", `${name}: Invalid value: "${text}": must be a whole number, 0 or more`);
+    if (!/^-?[0-9]{1,15}$/.test(text)) {
+      throw new TriremeError("BadRequest", `${name}: Invalid value: "${text}": must be a whole number`);
     }
-    return BigInt(text);
+    if (Number(text) >= least) return BigInt(text);
+    const must = least === 0 ? "must be greater than or equal to 0" : "must be greater than 0";
+    throw invalid(pod, `${name}: Invalid value: ${text}: ${must}`);
   };
   const sinceTime = query.get("sinceTime");
   const sinceMs = sinceTime === null ? undefined : Date.parse(sinceTime);
   if (Number.isNaN(sinceMs)) throw new TriremeError("BadRequest", `sinceTime: Invalid value: "${sinceTime}"`);
+  const sinceSeconds = whole("sinceSeconds", 1);
+  if (sinceSeconds !== undefined && sinceMs !== undefined) {
+    throw invalid(pod, "at most one of `sinceTime` or `sinceSeconds` may be specified");
+  }
   return {
     namespace: pod.metadata.namespace!,
     pod: pod.metadata.name!,
@@ -80,11 +86,15 @@ function requestOf(pod: Pod, container: string, query: URLSearchParams): Paramet
     follow: query.get("follow") === "true",
     previous: query.get("previous") === "true",
     timestamps: query.get("timestamps") === "true",
-    tailLines: whole("tailLines"),
-    sinceSeconds: whole("sinceSeconds"),
+    tailLines: whole("tailLines", 0),
+    sinceSeconds,
     sinceTimeMs: sinceMs === undefined ? undefined : BigInt(sinceMs),
-    limitBytes: whole("limitBytes"),
+    limitBytes: whole("limitBytes", 1),
   };
+}
+
+function invalid(pod: Pod, why: string): TriremeError {
+  return new TriremeError("Invalid", `PodLogOptions "${pod.metadata.name}" is invalid: ${why}`);
 }
 
 function waiting(pod: Pod, container: string, why: string): TriremeError {
@@ -99,6 +109,7 @@ function fromAgent(pod: Pod, container: string, node: string, error: ServiceErro
     case status.NOT_FOUND:
       return new TriremeError("NotFound", error.details, { cause: error });
     case status.FAILED_PRECONDITION:
+    case status.INVALID_ARGUMENT:
       return new TriremeError("BadRequest", error.details, { cause: error });
     case status.UNAVAILABLE:
       return unreachable(node, error);
