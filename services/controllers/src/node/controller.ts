@@ -116,14 +116,31 @@ export function createNodeController(context: ControllerContext, options: NodeCo
       events.normal(withKind(NODES, node), "NodeNotReady", `Node ${name} status is now: NodeNotReady`);
     }
     let current = node;
-    for (const action of decision.actions) if (action.type !== "evict") current = await change(current, action);
+    for (const action of decision.actions) {
+      if (action.type === "conditions" || action.type === "taints") current = await change(current, action);
+    }
+    const unready = decision.actions.filter((action) => action.type === "unready");
+    const [unmarked] = await inParallel(unready, markUnready);
+    if (unmarked !== undefined) throw unmarked;
     const doomed = decision.actions.flatMap((action) => (action.type === "evict" ? [action.pod] : []));
     const [failure] = await inParallel(doomed, evict);
     if (failure !== undefined) throw failure;
     return decision.requeueAfterMs === undefined ? undefined : { requeueAfterMs: Math.ceil(decision.requeueAfterMs) };
   }
 
-  async function change(node: Node, action: Exclude<NodeAction, { type: "evict" }>): Promise<Node> {
+  async function markUnready({ pod, condition }: Extract<NodeAction, { type: "unready" }>): Promise<void> {
+    const { name, namespace, uid, resourceVersion } = pod.metadata;
+    const body = { metadata: { uid, resourceVersion }, status: { conditions: [condition] } };
+    try {
+      await client.resource<Pod>(PODS, namespace).patch(name, { type: "strategic", subresource: "status", body });
+    } catch (thrown) {
+      if (hasCode(thrown, "NotFound")) return;
+      throw thrown;
+    }
+    events.warning(withKind(PODS, pod), "NodeNotReady", "Node is not ready");
+  }
+
+  async function change(node: Node, action: Extract<NodeAction, { type: "conditions" | "taints" }>): Promise<Node> {
     const nodes = client.resource<Node>(NODES);
     const { name, uid, resourceVersion } = node.metadata;
     if (action.type === "conditions") {

@@ -86,6 +86,22 @@ describe("decideNode", () => {
     expect(taintsOf(decide(one, change).actions)).toEqual(expected);
   });
 
+  it("takes readiness away from the pods of a silent node, once, and from no others", () => {
+    const of = (name: string, status: string, phase = "Running"): Pod => ({
+      ...pod(name),
+      status: { phase, conditions: [{ type: "Ready", status }] },
+    });
+    const pods = [of("ready", "True"), of("unready", "False"), of("over", "True", "Succeeded"), pod("new")];
+    const marked = (one: Node, change: Partial<NodeObserved>) =>
+      decide(one, { pods, taintedSince: () => NOW, ...change }).actions.flatMap((action) =>
+        action.type === "unready" ? [[action.pod.metadata.name, action.condition.status, action.condition.reason]] : [],
+      );
+    expect(marked(node("True"), { msUntilLost: 0 })).toEqual([["ready", "False", "NodeNotReady"]]);
+    expect(marked(node("Unknown"), { msUntilLost: -1, massLoss: true })).toHaveLength(1);
+    expect(marked(node("False"), {})).toEqual([]);
+    expect(marked(node("True"), {})).toEqual([]);
+  });
+
   it("evicts after the pod's own toleration, or after the cluster's default", () => {
     const lost = node("Unknown", [unreachable("NoSchedule"), unreachable("NoExecute")]);
     const key = "node.kubernetes.io/unreachable";

@@ -1,4 +1,4 @@
-import type { Node, NodeCondition, Pod, Taint } from "@trireme/api";
+import type { Node, NodeCondition, Pod, PodCondition, Taint } from "@trireme/api";
 import { isFinished } from "../ownership.ts";
 import { toTime } from "../times.ts";
 import { NOT_READY, UNREACHABLE, tolerationSeconds } from "./eviction.ts";
@@ -25,6 +25,8 @@ export type NodeAction =
   /** Replaces these conditions in the node's status. */
   | { readonly type: "conditions"; readonly conditions: readonly NodeCondition[] }
   | { readonly type: "taints"; readonly taints: readonly Taint[] }
+  /** Nobody can vouch for the pod's readiness any more: it is set to this, until its agent speaks again. */
+  | { readonly type: "unready"; readonly pod: Pod; readonly condition: PodCondition }
   | { readonly type: "evict"; readonly pod: Pod };
 
 /** The outcome of one look. */
@@ -50,6 +52,12 @@ export function decideNode(observed: NodeObserved, now: number): NodeDecision {
   const taints = wantedTaints(node, lost ? "Unknown" : ready?.status, now);
   if (taints !== undefined) actions.push({ type: "taints", taints });
 
+  for (const pod of lost ? pods : []) {
+    const condition = pod.status?.conditions?.find((one) => one.type === "Ready");
+    if (condition?.status !== "True" || isFinished(pod)) continue;
+    actions.push({ type: "unready", pod, condition: nodeNotReady(now) });
+  }
+
   let wakeMs = lost ? undefined : msUntilLost;
   for (const pod of pods) {
     const wait = msUntilEviction(pod, taints ?? node.spec?.taints ?? [], observed, now);
@@ -58,6 +66,11 @@ export function decideNode(observed: NodeObserved, now: number): NodeDecision {
     else wakeMs = Math.min(wakeMs ?? wait, wait);
   }
   return { actions, becameLost, ...(wakeMs === undefined ? {} : { requeueAfterMs: wakeMs }) };
+}
+
+function nodeNotReady(now: number): PodCondition {
+  const message = "the pod's node has stopped posting its status";
+  return { type: "Ready", status: "False", reason: "NodeNotReady", message, lastTransitionTime: toTime(now) };
 }
 
 function unknownConditions(node: Node, now: number): NodeCondition[] {

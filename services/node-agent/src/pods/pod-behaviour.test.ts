@@ -214,6 +214,25 @@ describe("podBehaviour", () => {
     expect(actor.status?.containerStatuses?.[0]?.state?.waiting?.message).toBe("no network");
   });
 
+  it("says again that it is ready when its node was taken for lost, once for each doubt", () => {
+    const actor = started();
+    const doubted = (resourceVersion: string): Pod => ({
+      ...pod,
+      metadata: { ...pod.metadata, resourceVersion },
+      status: { ...actor.state.status!, conditions: [{ type: "Ready", status: "False", reason: "NodeNotReady" }] },
+    });
+    actor.send({ type: "desired", pod: doubted("8") });
+    expect(actor.status?.conditions?.find((c) => c.type === "Ready")?.status).toBe("True");
+    expect(actor.send({ type: "tick" }).status).toBeUndefined();
+    expect(actor.send({ type: "desired", pod: doubted("9") }).status).toBeDefined();
+    const boot = new Driven().send({
+      type: "boot",
+      pod: doubted("9"),
+      runtime: { ...empty, sandboxes: [sandbox], containers: [running] },
+    });
+    expect(boot.status?.conditions?.find((c) => c.type === "Ready")?.status).toBe("True");
+  });
+
   it("ends a deleted pod: drain, kill, stop, remove the object, remove the rest, forget", () => {
     const actor = started();
     const metadata = { ...pod.metadata, deletionTimestamp: "t", deletionGracePeriodSeconds: 1 };

@@ -1,5 +1,5 @@
 import type { Behaviour, Transition } from "@trireme/actor";
-import type { Pod, PodStatus } from "@trireme/api";
+import type { Pod, PodCondition, PodStatus } from "@trireme/api";
 import { assert } from "@trireme/base";
 import { podStatus } from "../status/pod-status.ts";
 import type { StatusEvent } from "../status/status-events.ts";
@@ -65,6 +65,8 @@ export interface PodState {
   readonly status: PodStatus | undefined;
   readonly probed: string;
   readonly wakeAt: number;
+  /** The resourceVersion of the pod whose doubted readiness has been contradicted. */
+  readonly answered: string | undefined;
 }
 
 /** Who the node is, as pods see it. */
@@ -105,7 +107,16 @@ export function podBehaviour(seed: {
   };
   return {
     name: "pod",
-    initial: () => ({ facts, synced: false, busy: undefined, changedAt: 0, status: undefined, probed: "", wakeAt: 0 }),
+    initial: () => ({
+      facts,
+      synced: false,
+      busy: undefined,
+      changedAt: 0,
+      status: undefined,
+      probed: "",
+      wakeAt: 0,
+      answered: undefined,
+    }),
     receive: (state, message) => {
       const unread = message.type === "boot" && message.runtime === undefined;
       return advance(apply(state, message), message.at, seed.node, unread || message.type === "failed");
@@ -334,6 +345,17 @@ function probe(state: PodState, effects: PodEffect[]): PodState {
   return { ...state, probed };
 }
 
+/** The version at which the API has the pod as unready because this node was silent, unless that has been answered. */
+function doubtOf(state: PodState, pod: Pod): string | undefined {
+  const { resourceVersion } = pod.metadata;
+  const doubted = conditionOf(pod.status, "Ready")?.reason === "NodeNotReady";
+  return doubted && resourceVersion !== state.answered ? resourceVersion : undefined;
+}
+
+function conditionOf(status: PodStatus | undefined, type: string): PodCondition | undefined {
+  return status?.conditions?.find((condition) => condition.type === type);
+}
+
 /** Runs, and its postStart hook has ended. */
 function isStarted(pod: Pod, instance: ContainerFact, facts: PodFacts): boolean {
   const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
@@ -345,12 +367,17 @@ function report(state: PodState, now: number, node: NodeIdentity, effects: PodEf
   const { pod, gone, finalized } = state.facts;
   if (pod === undefined || gone || finalized || !state.synced) return state;
   const last = state.status ?? pod.status;
+  const doubted = doubtOf(state, pod);
   const status = podStatus({ ...state.facts, pod }, node, last, now);
   assert(
     PHASES.indexOf(status.phase) >= PHASES.indexOf(last?.phase ?? "Pending"),
     `the phase of pod ${pod.metadata.name} would go back from ${last?.phase} to ${status.phase}`,
   );
-  if (state.status !== undefined && JSON.stringify(status) === JSON.stringify(state.status)) return state;
+  if (state.status !== undefined && JSON.stringify(status) === JSON.stringify(state.status)) {
+    if (doubted === undefined || conditionOf(status, "Ready")?.status !== "True") return state;
+    effects.push({ type: "report", pod, status });
+    return { ...state, answered: doubted };
+  }
   if (state.status === undefined && JSON.stringify(status) === JSON.stringify(pod.status)) return { ...state, status };
   effects.push({ type: "report", pod, status });
   for (const event of statusEvents(pod, last, status)) effects.push({ type: "event", pod, event });
