@@ -33,19 +33,8 @@ export function podLogs(options: PodLogsOptions): (request: LogsRequest, signal:
     }
     if (!names.includes(name)) throw new TriremeError("BadRequest", `container ${name} is not valid for ${named}`);
     const uid = pod.metadata.uid ?? "";
-    const instance = async (): Promise<ContainerFact | undefined> => {
-      const all = (await options.containers(uid)).filter((container) => container.name === name);
-      return all[request.previous ? 1 : 0];
-    };
-    const found = await instance();
-    if (found === undefined && request.previous) {
-      throw new TriremeError("BadRequest", `previous terminated container "${name}" in ${named} not found`);
-    }
-    if (found === undefined || found.state === "created") {
-      const status = pod.status?.containerStatuses?.find((s) => s.name === name);
-      const why = status?.state?.waiting?.reason ?? "ContainerCreating";
-      throw new TriremeError("BadRequest", `container "${name}" in ${named} is waiting to start: ${why}`);
-    }
+    const all = (await options.containers(uid)).filter((container) => container.name === name);
+    const found = chooseInstance(pod, name, all, request.previous);
     const directory = join(options.logRoot, logDirectoryName(request.namespace, request.pod, uid), name);
     const path = join(directory, `${found.attempt}.log`);
     await access(path).catch(() => {
@@ -68,6 +57,38 @@ export function podLogs(options: PodLogsOptions): (request: LogsRequest, signal:
     yield* readLog(path, wanted, everyOther(ended), signal);
   };
 }
+
+/**
+ * The instance whose log is meant; throws kubelet's sentence when there is none. `all` is newest first. While a container
+ * waits for its next life its last one can be read with and without `--previous`. Pure.
+ */
+export function chooseInstance(
+  pod: Pod,
+  name: string,
+  all: readonly ContainerFact[],
+  previous: boolean,
+): ContainerFact {
+  const named = `pod "${pod.metadata.name}"`;
+  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+  const status = statuses.find((one) => one.name === name);
+  const begun = all.filter((instance) => instance.state !== "created");
+  const newest = begun[0];
+  if (previous) {
+    const waits = newest?.state === "exited" && (newest !== all[0] || status?.state?.waiting !== undefined);
+    const former = waits ? newest : begun[1];
+    if (former !== undefined) return former;
+    throw new TriremeError("BadRequest", `previous terminated container "${name}" in ${named} not found`);
+  }
+  if (newest !== undefined) return newest;
+  const reason = status?.state?.waiting?.reason ?? "ContainerCreating";
+  const why = WAITING[reason] ?? reason;
+  throw new TriremeError("BadRequest", `container "${name}" in ${named} is waiting to start: ${why}`);
+}
+
+const WAITING: Readonly<Record<string, string>> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: "trying and failing to pull image",
+};
 
 /** Asking the runtime at each look would cost a call per follower and poll: a second's delay at the end is fine. */
 const ASK_EVERY_MS = 1000;
