@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -117,6 +117,12 @@ describe("into the pod", () => {
     await kubectl("cp", "-n", NS, "-c", "web", join(dir, "up"), "web:/tmp/file");
     await kubectl("cp", "-n", NS, "-c", "web", "web:/tmp/file", join(dir, "down"));
     expect(readFileSync(join(dir, "down")).equals(bytes)).toBe(true);
+    mkdirSync(join(dir, "tree/deep"), { recursive: true });
+    writeFileSync(join(dir, "tree/a"), "one");
+    writeFileSync(join(dir, "tree/deep/b"), "two");
+    await kubectl("cp", "-n", NS, "-c", "web", join(dir, "tree"), "web:/tmp/tree");
+    await kubectl("cp", "-n", NS, "-c", "web", "web:/tmp/tree", join(dir, "copy"));
+    expect(["a", "deep/b"].map((name) => readFileSync(join(dir, "copy", name), "utf8"))).toEqual(["one", "two"]);
   });
 
   it("says why it cannot", async () => {

@@ -2,9 +2,23 @@
  * Goal: the life of a pod on its node is what a Kubernetes user expects: hooks, sidecars, deadlines, environment, probes,
  * logs, streams. Method: all pods begin at once; then each is looked at from outside, through kubectl.
  */
+import { spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Any, applyText, ensureCluster, getJson, isReady, kubectl, tryKubectl } from "./cluster.ts";
-import { expectThat, within } from "./process.ts";
+import {
+  type Any,
+  applyText,
+  ensureCluster,
+  getJson,
+  isReady,
+  kubeconfig,
+  kubectl,
+  kubectlPath,
+  status,
+  triOk,
+  tryKubectl,
+} from "./cluster.ts";
+import { type Finished, expectThat, run, within } from "./process.ts";
+import { webSocket } from "./web-socket.ts";
 
 const NS = "pod-life";
 const IMAGE = "trireme.local/hello:1";
@@ -27,7 +41,7 @@ function pod(name: string, spec: Any, metadata: Any = {}): Any {
 
 const busybox = (...args: string[]): string[] => ["busybox", ...args];
 /** Goes on until it is told to end, and then ends at once. */
-const FOREVER = "trap 'exit 0' TERM; while :; do busybox sleep 0.1; done";
+const FOREVER = "trap 'exit 0' TERM; busybox sleep 1000 & wait";
 
 const PODS = [
   pod("hooked", {
@@ -56,7 +70,7 @@ const PODS = [
         name: "first",
         restartPolicy: "Always",
         script:
-          "trap 'echo first ends >> /v/log; exit 0' TERM; busybox sleep 1; echo first is up >> /v/log; touch /v/up; while :; do busybox sleep 0.1; done",
+          "trap 'echo first ends >> /v/log; exit 0' TERM; busybox sleep 1; echo first is up >> /v/log; touch /v/up; busybox sleep 1000 & wait",
         startupProbe: { exec: { command: busybox("test", "-e", "/v/up") }, periodSeconds: 1, failureThreshold: 30 },
         volumeMounts: [{ name: "v", mountPath: "/v" }],
       },
@@ -64,7 +78,7 @@ const PODS = [
         name: "second",
         restartPolicy: "Always",
         script:
-          "trap 'echo second ends >> /v/log; exit 0' TERM; echo second is up >> /v/log; while :; do busybox sleep 0.1; done",
+          "trap 'echo second ends >> /v/log; exit 0' TERM; echo second is up >> /v/log; busybox sleep 1000 & wait",
         volumeMounts: [{ name: "v", mountPath: "/v" }],
       },
       { name: "init", script: "echo init >> /v/log", volumeMounts: [{ name: "v", mountPath: "/v" }] },
@@ -118,6 +132,23 @@ const PODS = [
     },
     { labels: { team: "red" } },
   ),
+  pod(
+    "talks",
+    {
+      containers: [
+        { name: "c", script: `for i in 1 2 3 4 5; do echo c $i; done; ${FOREVER}` },
+        { name: "d", script: `echo d 1; ${FOREVER}` },
+      ],
+    },
+    { labels: { app: "talks" } },
+  ),
+  pod("works", {
+    tolerations: [{ operator: "Exists" }],
+    containers: [
+      { name: "c", readinessProbe: { httpGet: { path: "/readyz", port: 8080 }, periodSeconds: 1 } },
+      { name: "mortal", script: FOREVER },
+    ],
+  }),
   pod("gated", { readinessGates: [{ conditionType: "example.com/gate" }], containers: [{ name: "c" }] }),
 ];
 
@@ -251,6 +282,98 @@ describe("the life of a pod:", () => {
     ]) {
       expect(said).toContain(line);
     }
+  });
+
+  it("logs are cut as asked", async () => {
+    await kubectl("wait", "-n", NS, "--for=condition=Ready", "pod/talks", "--timeout=20s");
+    const logs = (...args: string[]): Promise<string> => kubectl("logs", "-n", NS, ...args);
+    const [tail, bytes, stamped, none, future, all, selected, both] = await Promise.all([
+      logs("talks", "-c", "c", "--tail=2"),
+      logs("talks", "-c", "c", "--limit-bytes=5"),
+      logs("talks", "-c", "c", "--timestamps", "--tail=1"),
+      logs("talks", "-c", "c", "--tail=0"),
+      logs("talks", "-c", "c", `--since-time=${new Date(Date.now() + 60_000).toISOString()}`),
+      logs("talks", "--all-containers", "--since=1h"),
+      logs("-l", "app=talks", "--all-containers", "--prefix", "--tail=1"),
+      tryKubectl(["logs", "-n", NS, "talks", "-c", "d", "--previous"]),
+    ]);
+    expect(tail).toBe("c 4\nc 5\n");
+    expect(bytes).toBe("c 1\nc");
+    expect(stamped).toMatch(/^\d{4}-\d\d-\d\dT\S+Z c 5\n$/);
+    expect([none, future]).toEqual(["", ""]);
+    expect(all.split("\n").toSorted().join(" ")).toBe(" c 1 c 2 c 3 c 4 c 5 d 1");
+    expect(selected.split("\n").toSorted()).toEqual(["", "[pod/talks/c] c 5", "[pod/talks/d] d 1"]);
+    expect(both.code).not.toBe(0);
+    expect(both.stderr).toContain('previous terminated container "d" in pod "talks" not found');
+  });
+
+  it("speaks to WebSocket clients, and tells those it cannot speak to", async () => {
+    await kubectl("wait", "-n", NS, "--for=condition=Ready", "pod/works", "--timeout=20s");
+    const query =
+      "container=c&stdout=true&stderr=true&command=busybox&command=sh&command=-c&command=echo%20hi%3B%20exit%204";
+    const path = `/api/v1/namespaces/${NS}/pods/works/exec?${query}`;
+    const { channels } = await webSocket(path, "v4.channel.k8s.io");
+    expect(channels.get(1)).toBe("hi\n");
+    expect(JSON.parse(channels.get(3)!)).toMatchObject({ status: "Failure", reason: "NonZeroExitCode" });
+    expect((await webSocket(path, "v5.channel.k8s.io")).status).toBeGreaterThanOrEqual(400);
+  });
+
+  it("a terminal has the size of the user's", async () => {
+    const wait = "until busybox stty size | busybox grep -q 33.77; do busybox sleep 0.3; done; echo resized";
+    const command = `${await kubectlPath()} exec -it -n ${NS} works -c c -- busybox sh -c '${wait}'`;
+    const env = { KUBECONFIG: await kubeconfig() };
+    const done = await run("script", ["-qec", `stty rows 33 cols 77; ${command}`, "/dev/null"], {
+      env,
+      timeoutMs: 10_000,
+    });
+    expect(done).toMatchObject({ code: 0, stdout: expect.stringContaining("resized") });
+  });
+
+  it("an exec whose container or agent dies fails", async () => {
+    const start = async (container: string): Promise<{ ended: Promise<Finished> }> => {
+      const child = spawn(
+        await kubectlPath(),
+        ["exec", "-n", NS, "works", "-c", container, "--", "busybox", "sh", "-c", "echo up; busybox sleep 60"],
+        { env: { ...process.env, KUBECONFIG: await kubeconfig() } },
+      );
+      let [stdout, stderr] = ["", ""];
+      child.stdout.on("data", (piece: Buffer) => (stdout += piece.toString()));
+      child.stderr.on("data", (piece: Buffer) => (stderr += piece.toString()));
+      const ended = new Promise<Finished>((resolve) =>
+        child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr })),
+      );
+      await within(10_000, "the command runs", () =>
+        expect({ stdout, stderr }).toEqual({ stdout: "up\n", stderr: "" }),
+      );
+      return { ended };
+    };
+    const [inMortal, inWorks] = await Promise.all([start("mortal"), start("c")]);
+    await tryKubectl(["exec", "-n", NS, "works", "-c", "mortal", "--", "busybox", "kill", "-TERM", "1"]);
+    expect((await inMortal.ended).code).not.toBe(0);
+    const { nodeName } = (await get("works")).spec;
+    const node = (await status()).nodes.find(({ name }) => name === nodeName)!;
+    process.kill(node.pids.agent, "SIGKILL");
+    const done = await inWorks.ended;
+    expect(done).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("the connection to the container was lost"),
+    });
+    await within(20_000, "the agent is back", () => exec("works", "true"));
+  });
+
+  it("a pod of a silent node is not ready, until the node speaks again", async () => {
+    const { nodeName } = (await get("works")).spec;
+    const ready = async (): Promise<Any> =>
+      (await get("works")).status.conditions.find((one: Any) => one.type === "Ready");
+    await triOk("host", "freeze", nodeName);
+    try {
+      await within(20_000, "not ready", async () => {
+        expect(await ready()).toMatchObject({ status: "False", reason: "NodeNotReady" });
+      });
+    } finally {
+      await triOk("host", "thaw", nodeName);
+    }
+    await within(20_000, "ready again", async () => expect((await ready()).status).toBe("True"));
   });
 
   it("a readiness gate holds a pod back until somebody opens it", async () => {
