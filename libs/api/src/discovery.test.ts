@@ -24,6 +24,7 @@ it("serves the core group apart from the named ones", () => {
     "coordination.k8s.io",
     "autoscaling",
     "storage.k8s.io",
+    "policy",
     "metrics.k8s.io",
   ]);
 });
@@ -44,7 +45,7 @@ it("serves several versions of a group, the preferred one first", () => {
 
 it("serves the older documents too", () => {
   expect(apiVersions()).toMatchObject({ versions: ["v1"] });
-  expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, { name: "batch" }, {}, {}, {}, {}, {}] });
+  expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, { name: "batch" }, {}, {}, {}, {}, {}, {}] });
   expect(apiGroup("apps")).toMatchObject({ preferredVersion: { groupVersion: "apps/v1" } });
   expect(apiGroup("")).toBeUndefined();
   expect(apiResourceList("apps", "v2")).toBeUndefined();

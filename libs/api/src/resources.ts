@@ -13,6 +13,7 @@ import { Node } from "./schema/core-node.ts";
 import { Pod } from "./schema/core-pod.ts";
 import { Service } from "./schema/core-service.ts";
 import { PersistentVolume, PersistentVolumeClaim } from "./schema/core-storage.ts";
+import { PodDisruptionBudget } from "./schema/policy.ts";
 import { EndpointSlice } from "./schema/discovery.ts";
 import { NodeMetrics, PodMetrics } from "./schema/metrics.ts";
 import { StorageClass } from "./schema/storage.ts";
@@ -171,6 +172,12 @@ export const STORAGECLASSES = define<StorageClass>(StorageClass, "storageclasses
   shortNames: ["sc"],
 });
 
+/** `poddisruptionbudgets`, which hold evictions back. */
+export const PODDISRUPTIONBUDGETS = define<PodDisruptionBudget>(PodDisruptionBudget, "poddisruptionbudgets", {
+  shortNames: ["pdb"],
+  status: true,
+});
+
 const READ_ONLY = ["get", "list"];
 /** `nodes` of metrics.k8s.io: what each node uses now. */
 export const NODE_METRICS = define<NodeMetrics>(NodeMetrics, "nodes", { namespaced: false, verbs: READ_ONLY });
@@ -203,6 +210,7 @@ export const RESOURCES: readonly Resource[] = [
   PERSISTENTVOLUMES,
   PERSISTENTVOLUMECLAIMS,
   STORAGECLASSES,
+  PODDISRUPTIONBUDGETS,
 ];
 
 /** Other versions of stored kinds; within a group the version that comes first here and above is the preferred one. */

@@ -5,6 +5,7 @@ import { CLUSTER_TEXTS } from "./texts/cluster.ts";
 import { CONTAINER_TEXTS } from "./texts/container.ts";
 import { META_TEXTS } from "./texts/meta.ts";
 import { POD_TEXTS } from "./texts/pod.ts";
+import { POLICY_TEXTS } from "./texts/policy.ts";
 import { SET_TEXTS } from "./texts/sets.ts";
 import { STORAGE_TEXTS } from "./texts/storage.ts";
 import type { Text } from "./texts/text.ts";
@@ -21,6 +22,7 @@ const texts: ReadonlyMap<Message, Text> = new Map(
     CLUSTER_TEXTS,
     AUTOSCALING_TEXTS,
     STORAGE_TEXTS,
+    POLICY_TEXTS,
   ]
     .flat()
     .map((text) => [text.message, text]),

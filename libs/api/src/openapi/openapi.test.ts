@@ -15,6 +15,7 @@ describe("OpenAPI v3", () => {
       "apis/coordination.k8s.io/v1",
       "apis/autoscaling/v2",
       "apis/storage.k8s.io/v1",
+      "apis/policy/v1",
       "apis/autoscaling/v1",
       "apis/metrics.k8s.io/v1beta1",
     ]);

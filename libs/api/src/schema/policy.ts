@@ -1,4 +1,4 @@
-/** Disruption budgets and evictions: declared, and not served yet. Each name is a schema and the type of its values. */
+/** Disruption budgets and evictions. Each name is a schema and the type of its values. */
 import { type Infer, int32, int64, intOrString, list, map, packageOf, ref, str } from "./notation.ts";
 import { Condition, DeleteOptions, LabelSelector, ObjectMeta } from "./meta.ts";
 
@@ -8,7 +8,7 @@ export const PodDisruptionBudgetSpec = policy("PodDisruptionBudgetSpec", {
   minAvailable: intOrString(1),
   selector: ref(2, LabelSelector),
   maxUnavailable: intOrString(3),
-  unhealthyPodEvictionPolicy: str(4),
+  unhealthyPodEvictionPolicy: str(4).oneOf("IfHealthyBudget", "AlwaysAllow"),
 });
 export interface PodDisruptionBudgetSpec extends Infer<typeof PodDisruptionBudgetSpec> {}
 

@@ -15,6 +15,7 @@ import {
 import { endpointSlicePrinter, servicePrinter } from "./network.ts";
 import { podPrinter } from "./pod.ts";
 import { persistentVolumeClaimPrinter, persistentVolumePrinter, storageClassPrinter } from "./storage.ts";
+import { podDisruptionBudgetPrinter } from "./policy.ts";
 import {
   daemonSetPrinter,
   deploymentPrinter,
@@ -59,6 +60,7 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "batch/Job": jobPrinter,
   "batch/CronJob": cronJobPrinter,
   "autoscaling/HorizontalPodAutoscaler": autoscalerPrinter,
+  "policy/PodDisruptionBudget": podDisruptionBudgetPrinter,
   "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
   "coordination.k8s.io/Lease": leasePrinter,
   "/PersistentVolume": persistentVolumePrinter,

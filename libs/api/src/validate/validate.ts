@@ -15,6 +15,7 @@ import {
 import { validateCronJob, validateJob, validateJobUpdate } from "./batch.ts";
 import { type FieldError, Problems } from "./field-error.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
+import { validatePodDisruptionBudget } from "./policy.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
 import { validateEndpointSlice, validateService, validateServiceUpdate } from "./service.ts";
 import {
@@ -65,6 +66,7 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["batch/Job", rules(validateJob, validateJobUpdate)],
   ["batch/CronJob", rules(validateCronJob)],
   ["autoscaling/HorizontalPodAutoscaler", rules(validateAutoscaler)],
+  ["policy/PodDisruptionBudget", rules(validatePodDisruptionBudget)],
   ["discovery.k8s.io/EndpointSlice", rules(validateEndpointSlice)],
   ["coordination.k8s.io/Lease", rules(validateLease)],
   ["/PersistentVolume", rules(validatePersistentVolume, validatePersistentVolumeUpdate)],
