@@ -229,7 +229,7 @@ export class RequestPipeline {
     return { object: SUCCESS, created: true, warnings: decoded.warnings };
   }
 
-  /** Ends a pod as a delete does. What may forbid it, a PodDisruptionBudget, is not served yet. */
+  /** Ends a pod as a delete does, unless a PodDisruptionBudget holds it back. */
   private async createEviction(
     caller: Caller,
     target: NamedTarget,
@@ -244,13 +244,15 @@ export class RequestPipeline {
       if (value === "All") continue;
       throw new TriremeError("BadRequest", `dryRun: Unsupported value: "${value}": supported values: "All"`);
     }
-    await this.parts.registry.delete(caller, target, {
+    const budgets = await this.parts.lists.list(api.PODDISRUPTIONBUDGETS as Resource, target.namespace, {});
+    const how = {
       gracePeriodSeconds,
       propagationPolicy,
       uid: preconditions?.uid,
       resourceVersion: preconditions?.resourceVersion,
       dryRun: options.dryRun === true || (dryRun ?? []).length > 0,
-    });
+    };
+    await this.parts.registry.evict(caller, target, how, budgets.items);
     return { object: SUCCESS, created: true, warnings: decoded.warnings };
   }
 

@@ -29,6 +29,8 @@ const COUNTING: ReadonlySet<string> = new Set([
   "daemonsets",
   "statefulsets",
   "jobs",
+  "cronjobs",
+  "poddisruptionbudgets",
   "endpointslices",
 ]);
 

@@ -9,8 +9,11 @@ import {
   NAMESPACES,
   NODES,
   type Node,
+  PODDISRUPTIONBUDGETS,
   PODS,
   type Pod,
+  type PodDisruptionBudget,
+  type PodDisruptionBudgetStatus,
   type Resource,
   SERVICEACCOUNTS,
   SERVICES,
@@ -314,6 +317,97 @@ describe("evictions", () => {
     const ending = (await fixture.pipeline.get(ADMIN, at(PODS, "p"))).object;
     expect(ending.metadata).toMatchObject({ deletionGracePeriodSeconds: 7 });
     await expect(evict("nobody")).rejects.toThrow('pods "nobody" not found');
+  });
+
+  /** A pod that runs on a node, ready or not. */
+  async function running(name: string, ready = "True"): Promise<void> {
+    await fixture.create(podNamed(name, { nodeName: "node1", labels: { app: "web" } }));
+    const status = { phase: "Running", conditions: [{ type: "Ready", status: ready }] };
+    await patch({ ...at(PODS, name), subresource: "status" }, { status });
+  }
+
+  async function budget(spec: object, status?: object, name = "web"): Promise<void> {
+    const selector = { matchLabels: { app: "web" } };
+    const object = {
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: { name },
+      spec: { selector, ...spec },
+    };
+    await fixture.create(object as KubeObject);
+    if (status === undefined) return;
+    const said = { observedGeneration: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2, ...status };
+    await patch({ ...at(PODDISRUPTIONBUDGETS, name), subresource: "status" }, { status: said });
+  }
+
+  const budgetStatus = async (): Promise<PodDisruptionBudgetStatus> =>
+    ((await fixture.pipeline.get(ADMIN, at(PODDISRUPTIONBUDGETS, "web"))).object as PodDisruptionBudget).status!;
+  const REFUSED = "Cannot evict pod as it would violate the pod's disruption budget.";
+
+  it("take a disruption off the budget, and are refused when none is left", async () => {
+    for (const name of ["a", "b"]) await running(name);
+    await budget({ minAvailable: 1 }, { disruptionsAllowed: 1 });
+    await expect(evict("a", { dryRun: ["All"] })).resolves.toMatchObject({ created: true });
+    expect(await budgetStatus()).toMatchObject({ disruptionsAllowed: 1 });
+    await evict("a");
+    expect(await budgetStatus()).toMatchObject({ disruptionsAllowed: 0, disruptedPods: { a: expect.any(String) } });
+    expect(((await fixture.pipeline.get(ADMIN, at(PODS, "a"))).object as Pod).status!.conditions).toContainEqual(
+      expect.objectContaining({ type: "DisruptionTarget", reason: "EvictionByEvictionAPI" }),
+    );
+    await expect(evict("b")).rejects.toMatchObject({
+      code: "TooManyRequests",
+      message: REFUSED,
+      details: {
+        causes: [
+          { reason: "DisruptionBudget", message: "The disruption budget web needs 1 healthy pods and has 2 currently" },
+        ],
+      },
+    });
+    // What is on its way out already is no further loss.
+    await expect(evict("a")).resolves.toMatchObject({ created: true });
+  });
+
+  it("never take more than there is, however many come at once", async () => {
+    const names = ["a", "b", "c", "d", "e", "f"];
+    for (const name of names) await running(name);
+    await budget({ minAvailable: 4 }, { disruptionsAllowed: 2, currentHealthy: 6, desiredHealthy: 4 });
+    const outcomes = await Promise.allSettled(names.map((name) => evict(name)));
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
+    const { disruptedPods, disruptionsAllowed } = await budgetStatus();
+    expect([Object.keys(disruptedPods!).length, disruptionsAllowed]).toEqual([2, 0]);
+    const ending = await Promise.all(names.map((name) => fixture.pipeline.get(ADMIN, at(PODS, name))));
+    const marked = ending.filter(({ object }) => object.metadata.deletionTimestamp !== undefined);
+    expect(marked.map(({ object }) => object.metadata.name)).toEqual(Object.keys(disruptedPods!).toSorted());
+  });
+
+  it("wait for a budget that nobody has looked at", async () => {
+    await running("a");
+    await budget({ maxUnavailable: 1 });
+    await expect(evict("a")).rejects.toMatchObject({
+      code: "TooManyRequests",
+      details: { retryAfterSeconds: 10, causes: [{ message: expect.stringContaining("still being processed") }] },
+    });
+  });
+
+  it("let pods go that are not healthy, as the policy says", async () => {
+    for (const name of ["a", "b"]) await running(name, "False");
+    await fixture.create(podNamed("waiting", { labels: { app: "web" } }));
+    await budget({ minAvailable: 3 }, { disruptionsAllowed: 0, currentHealthy: 2, desiredHealthy: 3 });
+    await expect(evict("waiting")).resolves.toMatchObject({ created: true });
+    await expect(evict("a")).rejects.toThrow(REFUSED);
+    const status = { subresource: "status" };
+    await patch({ ...at(PODDISRUPTIONBUDGETS, "web"), ...status }, { status: { currentHealthy: 3 } });
+    await evict("a");
+    await patch(at(PODDISRUPTIONBUDGETS, "web"), { spec: { unhealthyPodEvictionPolicy: "AlwaysAllow" } });
+    await patch({ ...at(PODDISRUPTIONBUDGETS, "web"), ...status }, { status: { currentHealthy: 0 } });
+    await evict("b");
+  });
+
+  it("are not for pods with two budgets", async () => {
+    await running("a");
+    await budget({ maxUnavailable: 1 }, { disruptionsAllowed: 1 });
+    await budget({ maxUnavailable: 1 }, { disruptionsAllowed: 1 }, "other");
+    await expect(evict("a")).rejects.toThrow("This pod has more than one PodDisruptionBudget");
   });
 });
 

@@ -5,6 +5,7 @@ import {
   type FieldValidation,
   type KubeObject,
   type PersistentVolume,
+  type Pod,
   type Resource,
   STORAGECLASSES,
   type StorageClass,
@@ -20,6 +21,7 @@ import {
 } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
 import { nodeMayChangePod, nodeMayChangeVolume } from "../auth/policy.ts";
+import type { Compare, TxnOp } from "@trireme/store-client";
 import type {
   Caller,
   Deleted,
@@ -36,6 +38,7 @@ import type { AllocationRanges } from "./allocation.ts";
 import { decideDeletion, isFinished } from "./deletion.ts";
 import { NamespaceBelief, effectsOf } from "./effects.ts";
 import { sameObject } from "./equality.ts";
+import { permitEviction } from "./eviction.ts";
 import { managerOf, tracked } from "./field-managers.ts";
 import { adoptPath, generateName, rfc3339, stampNew, stampUpdate } from "./metadata.ts";
 import { withOwnSelector } from "./job-selector.ts";
@@ -168,7 +171,30 @@ export class Registry {
     return { object, created, warnings };
   }
 
-  async delete(caller: Caller, target: NamedTarget, options: DeletionOptions): Promise<Deleted> {
+  delete(caller: Caller, target: NamedTarget, options: DeletionOptions): Promise<Deleted> {
+    return this.end(caller, target, options, (object) => ({ object, believes: [], also: [] }));
+  }
+
+  /** Ends a pod as a delete does, when the budgets of its namespace allow it. */
+  evict(
+    caller: Caller,
+    target: NamedTarget,
+    options: DeletionOptions,
+    budgets: readonly StoredObject[],
+  ): Promise<Deleted> {
+    return this.end(caller, target, options, (object, observed) => {
+      const { pod, ...rest } = permitEviction(object as Pod, budgets, observed, this.clock.now());
+      return { object: pod, ...rest };
+    });
+  }
+
+  /** `permit` answers the object as it is to be ended and what goes into the same transaction, or throws. */
+  private async end(
+    caller: Caller,
+    target: NamedTarget,
+    options: DeletionOptions,
+    permit: (current: KubeObject, observed: Observed) => Permitted,
+  ): Promise<Deleted> {
     const at = locate(target, target.name);
     let gone = false;
     const outcome = await this.objects.write(
@@ -177,11 +203,13 @@ export class Registry {
       (current, observed) => {
         if (current === undefined) throw notFound(at.resource, at.name);
         this.restrictNodes(caller, at, current.object);
-        const deletion = decideDeletion(at.resource, current.object, options, this.clock.now());
+        const { object, believes, also } = permit(current.object, observed);
+        const deletion = decideDeletion(at.resource, object, options, this.clock.now());
         gone = deletion.kind === "remove";
         if (deletion.kind === "nothing") return "unchanged";
-        if (deletion.kind === "mark") return { next: deletion.next };
-        return this.effects(caller, at, undefined, current.object, observed);
+        if (deletion.kind === "mark") return { next: deletion.next, believes, also };
+        const effects = this.effects(caller, at, undefined, current.object, observed);
+        return { ...effects, believes: [...effects.believes, ...believes], also: [...effects.also, ...also] };
       },
     );
     return { object: (outcome.after ?? outcome.before)!.object, gone };
@@ -284,6 +312,12 @@ export class Registry {
       `pods "${at.name}" is forbidden: node "${caller.user.name}" can only change pods with spec.nodeName set to itself`,
     );
   }
+}
+
+interface Permitted {
+  readonly object: KubeObject;
+  readonly believes: readonly Compare[];
+  readonly also: readonly TxnOp[];
 }
 
 interface Removal {
