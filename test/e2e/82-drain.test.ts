@@ -11,12 +11,13 @@ import {
   cachedStatus,
   ensureCluster,
   getJson,
+  isReady,
   kubectl,
   livePods,
   tryKubectl,
 } from "./cluster.ts";
 import { fetchText, openLoop } from "./http.ts";
-import { within } from "./process.ts";
+import { expectThat, within } from "./process.ts";
 
 const NS = "drain";
 const NODE_PORT = 30182;
@@ -111,6 +112,33 @@ describe("an acknowledged drain", () => {
     const ended = (await drains())["acknowledged"] ?? 0;
     expect(ended - (before["acknowledged"] ?? 0)).toBeGreaterThanOrEqual(4);
   }, 120_000);
+
+  it("waits for what a disruption budget allows", async () => {
+    await kubectl("create", "pdb", "web", "-n", NS, "--selector=app=drained", "--min-available=3");
+    await within(10_000, "the budget is counted", async () => {
+      const { status: said } = await getJson("pdb", "web", "-n", NS);
+      expectThat(said?.currentHealthy === 3 && said.disruptionsAllowed === 0, JSON.stringify(said));
+    });
+    const [pod] = await livePods("app=drained", NS);
+    const eviction = {
+      apiVersion: "policy/v1",
+      kind: "Eviction",
+      metadata: { name: pod.metadata.name, namespace: NS },
+    };
+    const path = `/api/v1/namespaces/${NS}/pods/${pod.metadata.name}/eviction`;
+    const refused = await tryKubectl(["create", "--raw", path, "-f", "-"], { input: JSON.stringify(eviction) });
+    expect(refused.stderr).toContain("Cannot evict pod as it would violate the pod's disruption budget.");
+    victim = pod.spec.nodeName;
+    const drained = tryKubectl(["drain", victim, "--ignore-daemonsets", "--pod-selector=app=drained", "--timeout=50s"]);
+    await kubectl("scale", "deployment/web", "-n", NS, "--replicas=4");
+    expect(await drained).toMatchObject({ code: 0, stdout: expect.stringContaining(`node/${victim} drained`) });
+    await kubectl("uncordon", victim);
+    expect((await livePods("app=drained", NS)).filter(isReady).length).toBeGreaterThanOrEqual(3);
+    expect(await kubectl("get", "pdb", "-n", NS)).toMatch(
+      /NAME +MIN AVAILABLE +MAX UNAVAILABLE +ALLOWED DISRUPTIONS +AGE\nweb +3 +N\/A +\d/,
+    );
+    await kubectl("delete", "pdb", "web", "-n", NS);
+  });
 
   it("ends a pod that left its Service without waiting for proxies that have long forgotten it", async () => {
     const [pod] = await livePods("app=drained", NS);

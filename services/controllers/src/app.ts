@@ -23,10 +23,12 @@ import {
   PERSISTENTVOLUMES,
   type Namespace,
   type Node,
+  PODDISRUPTIONBUDGETS,
   PODS,
   type PersistentVolume,
   type PersistentVolumeClaim,
   type Pod,
+  type PodDisruptionBudget,
   REPLICASETS,
   RESOURCES,
   type ReplicaSet,
@@ -57,6 +59,7 @@ import { type Caches, type ReconcilerSpec, addIndexes } from "./context.ts";
 import { createCronJobController } from "./cronjob/controller.ts";
 import { createDaemonSetController } from "./daemonset/controller.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
+import { createDisruptionController } from "./disruption/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
 import { createGarbageCollector } from "./garbage/controller.ts";
 import { createJobController } from "./job/controller.ts";
@@ -123,6 +126,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   const revisions = factory.informer<ControllerRevision>(CONTROLLERREVISIONS);
   const samples = new SampleBook(clock);
   const autoscalers = factory.informer<HorizontalPodAutoscaler>(HORIZONTALPODAUTOSCALERS);
+  const statefulSets = factory.informer<StatefulSet>(STATEFULSETS);
   const jobs = factory.informer<Job>(JOBS);
   const storage = {
     claims: factory.informer<PersistentVolumeClaim>(PERSISTENTVOLUMECLAIMS),
@@ -133,7 +137,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     createDeploymentController(context),
     createReplicaSetController(context),
     createDaemonSetController(context, factory.informer<DaemonSet>(DAEMONSETS), revisions),
-    createStatefulSetController(context, factory.informer<StatefulSet>(STATEFULSETS), revisions),
+    createStatefulSetController(context, statefulSets, revisions),
     createJobController(context, jobs),
     createCronJobController(context, { cronJobs: factory.informer<CronJob>(CRONJOBS), jobs }),
     createEndpointSliceController(context),
@@ -141,6 +145,10 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     createGarbageCollector(context, collected),
     createNamespaceController(context),
     createClusterDnsController(context, options.serviceCidr),
+    createDisruptionController(context, {
+      budgets: factory.informer<PodDisruptionBudget>(PODDISRUPTIONBUDGETS),
+      statefulSets,
+    }),
     createAutoscalerController(context, { autoscalers, samples }),
     ...createVolumeControllers(context, storage),
   ];
