@@ -1,7 +1,9 @@
 import { type KeyPair, createCa, issue } from "@trireme/pki";
+import { spawnSync } from "node:child_process";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { type AddressInfo, type Socket, connect, createServer as createTcpServer } from "node:net";
+import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -255,6 +257,15 @@ describe("failover", () => {
     const failure = clientOf([a, b]).resource(PODS, "ns").get("x");
     await expect(failure).rejects.toMatchObject({ code: "ServiceUnavailable" });
     await expect(failure).rejects.toThrow(new RegExp(`${a}.*${b}`));
+  });
+
+  it("keeps its process alive until it has answered, in the pause between two rounds too", () => {
+    const client = JSON.stringify(join(import.meta.dirname, "index.ts"));
+    const options = JSON.stringify({ servers: ["127.0.0.1:1"], ca: "", cert: "", key: "", userAgent: "x" });
+    const script = `import { createApiClient } from ${client};
+      await createApiClient(${options}).raw("GET", "/livez").catch((error) => console.log(error.code));`;
+    const { status, stdout } = spawnSync(process.execPath, ["--input-type=module-typescript", "-e", script]);
+    expect([String(stdout), status]).toEqual(["ServiceUnavailable\n", 0]);
   });
 
   it("notices a server that was cut off without a reset: reads go elsewhere, writes are Unknown, watches end", async () => {

@@ -1,4 +1,4 @@
-import { type Clock, TriremeError, systemClock } from "@trireme/base";
+import { type Clock, TriremeError, sleep, systemClock } from "@trireme/base";
 import { type Logger, type Registry, silentLogger } from "@trireme/telemetry";
 import type { IncomingMessage } from "node:http";
 import { ApiServer, type ClientTls, ExchangeError, type OpenedRequest, type Outgoing } from "./api-server.ts";
@@ -120,14 +120,12 @@ export class Transport {
     }
   }
 
+  /** Somebody waits for this call, so it keeps the process alive where no connection does. */
   private async pause(attempt: Attempt): Promise<void> {
-    let cancel: () => void = () => {};
-    await new Promise<void>((resolve) => {
-      attempt.wake = resolve;
-      cancel = this.clock.after(this.timing.retryMs, resolve);
-    });
+    const woken = new AbortController();
+    attempt.wake = () => woken.abort();
+    await sleep(this.timing.retryMs, woken.signal).catch(() => undefined);
     attempt.wake = undefined;
-    cancel();
   }
 
   private failure(what: string, out: Outgoing, attempt: Attempt, timeoutMs: number, cause: unknown): TriremeError {
