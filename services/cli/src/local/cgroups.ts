@@ -15,6 +15,17 @@ export function cgroupRoots(mounts = readFileSync("/proc/self/mounts", "utf8")):
   return roots;
 }
 
+/**
+ * The kernel shares CPU among groups and the processes beside them as if a group were one process. A cluster is some
+ * thirty: with the weight of one it would starve, heartbeats first, next to a compiler or a test run on the same machine.
+ */
+const WEIGHT_OF_PROCESSES = 32;
+/** The files that hold a group's weight in version 1 and version 2, and the weight of one process. */
+const WEIGHT_FILES: readonly (readonly [file: string, ofOne: number])[] = [
+  ["cpu.shares", 1024],
+  ["cpu.weight", 100],
+];
+
 /** Makes `group` (e.g. `/trireme/local/node1/system`) in every hierarchy, with its parents, ready to take processes. */
 export function createCgroup(group: string, roots = cgroupRoots()): void {
   for (const root of roots) {
@@ -22,11 +33,20 @@ export function createCgroup(group: string, roots = cgroupRoots()): void {
     for (const part of group.split("/").filter((name) => name !== "")) {
       const parent = path;
       path = join(path, part);
-      if (existsSync(path)) continue;
-      if (existsSync(join(parent, "cgroup.subtree_control"))) enableControllers(parent);
-      mkdirSync(path);
-      inheritCpuset(parent, path);
+      if (!existsSync(path)) {
+        if (existsSync(join(parent, "cgroup.subtree_control"))) enableControllers(parent);
+        mkdirSync(path);
+        inheritCpuset(parent, path);
+      }
+      if (parent === root) weigh(path);
     }
+  }
+}
+
+/** Gives the outermost group of all clusters its weight beside everything else on the machine. */
+function weigh(path: string): void {
+  for (const [file, ofOne] of WEIGHT_FILES) {
+    if (existsSync(join(path, file))) writeFileSync(join(path, file), String(ofOne * WEIGHT_OF_PROCESSES));
   }
 }
 
