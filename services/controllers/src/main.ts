@@ -1,11 +1,19 @@
 import { parseConfigOrExit } from "@trireme/config";
+import { openPartConnections } from "@trireme/controller";
 import { createLogger } from "@trireme/telemetry";
+import { createControllersApp } from "./app.ts";
 import { controllersFlags } from "./config.ts";
-import { connectControllers } from "./connect.ts";
 
 const config = parseConfigOrExit("trireme-controllers", controllersFlags);
 const log = createLogger("controllers", { keys: { host: config.name } });
-const { app, close } = connectControllers(config, log);
+const connections = openPartConnections("controllers", config, log);
+const { serviceCidr, defaultTolerationSeconds } = config;
+const app = createControllersApp({ ...connections, serviceCidr, defaultTolerationSeconds });
+
+async function close(): Promise<void> {
+  await app.stop();
+  await connections.disconnect();
+}
 
 // A thread gets no signals; whoever runs us on one emits this event instead.
 for (const signal of ["SIGTERM", "SIGINT"] as const) {

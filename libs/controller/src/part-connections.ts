@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Clock, type Prng, createPrng, systemClock } from "@trireme/base";
+import { type Bus, type NatsCredentials, createNatsBus } from "@trireme/bus";
+import { type ApiClient, createApiClient } from "@trireme/client";
+import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
+import { type LeasePort, leasesOf } from "./election-lease.ts";
+
+/** Where an elected part of a server finds its keys and whom it talks to. */
+export interface PartConnectionOptions {
+  /** The server's name: who stands for election. */
+  readonly name: string;
+  /** The folder with `ca.crt`, `<part>.crt`, `<part>.key` and `nats-creds/<part>.json`. */
+  readonly pkiDir: string;
+  /** REST addresses of all servers, `host:port`. */
+  readonly apiServers: readonly string[];
+  /** The bus, own server first; none: everything is watched through the API. */
+  readonly natsUrls: readonly string[];
+}
+
+/** What an elected part of a server (scheduler, controllers) stands on. */
+export interface PartConnections {
+  readonly identity: string;
+  /** A client whose writes carry the fence. */
+  readonly connect: (fence: () => string | undefined) => ApiClient;
+  /** The election's Leases: they do not wait in line behind the work, and carry no fence. */
+  readonly leases: LeasePort;
+  readonly bus: Bus | undefined;
+  readonly clock: Clock;
+  /** Seeded anew: two servers, or two starts of one, must not choose the same names. */
+  readonly prng: Prng;
+  readonly log: Logger;
+  readonly registry: Registry;
+  /** Closes what was opened here; clients of `connect` are their users' to close. */
+  disconnect(): Promise<void>;
+}
+
+/** Opens the connections of one part by its name, which is also that of its identity. Throws when a key is missing. */
+export function openPartConnections(
+  part: string,
+  { name, pkiDir, apiServers, natsUrls }: PartConnectionOptions,
+  log: Logger,
+): PartConnections {
+  const read = (file: string): string => readFileSync(join(pkiDir, file), "utf8");
+  const tls = () => ({ ca: read("ca.crt"), cert: read(`${part}.crt`), key: read(`${part}.key`) });
+  const registry = createRegistry();
+  const client = { servers: apiServers, ...tls(), userAgent: `trireme-${part}`, log, registry };
+  const electing = createApiClient(client);
+  const credentials = (): NatsCredentials => JSON.parse(read(`nats-creds/${part}.json`)) as NatsCredentials;
+  const bus =
+    natsUrls.length === 0
+      ? undefined
+      : createNatsBus({ servers: natsUrls, tls, credentials, name: `${part}-${name}`, log, registry });
+  return {
+    identity: name,
+    connect: (fence) => createApiClient({ ...client, fence }),
+    leases: leasesOf(electing),
+    bus,
+    clock: systemClock,
+    prng: createPrng(crypto.getRandomValues(new Uint32Array(1))[0]!),
+    log,
+    registry,
+    async disconnect() {
+      electing.close();
+      await bus?.close();
+    },
+  };
+}
