@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["libs/*/src/**/*.test.ts", "services/*/src/**/*.test.ts", "deploy/**/*.test.ts"],
+          include: ["libs/*/{src,testing}/**/*.test.ts", "services/*/src/**/*.test.ts", "deploy/**/*.test.ts"],
         },
       },
       { test: { name: "tidy", include: ["test/tidy/**/*.test.ts"] } },

@@ -75,6 +75,10 @@ export function checkLayers(file: RepoFile, declared?: ReadonlySet<string>): Vio
     if (specifier.startsWith(".")) {
       const depth = file.path.split("/").length - 3;
       const climbs = specifier.split("/").filter((part) => part === "..").length;
+      const leavesSource = climbs >= depth && file.path.startsWith(`${home}/src/`);
+      if (leavesSource && !isTest && /^(?:\.\.\/)+testing\//.test(specifier)) {
+        add("layers", `${specifier} is for tests alone`);
+      }
       if (climbs > depth) add("inside", `${specifier} reaches out of ${home}; import the package by its name`);
       continue;
     }

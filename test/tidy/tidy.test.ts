@@ -45,6 +45,7 @@ describe("layers", () => {
     ["services/dns/src/x.ts", `const m = await import("nats");`, "isolation"],
     ["libs/controller/src/x.ts", `import { Registry } from "prom-client";`, "isolation"],
     ["services/dns/src/x.ts", `import { X } from "@trireme/testkit";`, "layers"],
+    ["libs/raft/src/x.ts", `import { X } from "../testing/sim.ts";`, "layers"],
   ])("catch a planted violation in %s: %s", (path, text, rule) => {
     expect(plant(path, text)).toContain(rule);
   });

@@ -1,9 +1,9 @@
 import { assert, createPrng } from "@trireme/base";
 import type { Prng } from "@trireme/base";
-import { bootstrapState } from "./config.ts";
-import type { InitialState } from "./config.ts";
-import { Raft } from "./raft.ts";
-import type { ConfState, Entry, HardState, Message, NodeId, SnapshotMeta, StorageAppend } from "./types.ts";
+import { bootstrapState } from "../src/config.ts";
+import type { InitialState } from "../src/config.ts";
+import { Raft } from "../src/raft.ts";
+import type { ConfState, Entry, HardState, Message, NodeId, SnapshotMeta, StorageAppend } from "../src/types.ts";
 
 /** How unkind a simulated run is. Probabilities are per event, in [0, 1]. */
 export interface SimOptions {

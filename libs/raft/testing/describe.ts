@@ -1,5 +1,5 @@
-import type { ConfState, Entry, Message, NodeId, Ready, StorageAppend } from "./types.ts";
-import { decodeConfChange } from "./conf-change-codec.ts";
+import type { ConfState, Entry, Message, NodeId, Ready, StorageAppend } from "../src/types.ts";
+import { decodeConfChange } from "../src/conf-change-codec.ts";
 
 // How golden scripts show things: one line each, stable, short. Test support; not part of the package's surface.
 

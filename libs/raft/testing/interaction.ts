@@ -1,9 +1,9 @@
 import { TriremeError, assert, createPrng } from "@trireme/base";
-import { bootstrapState, joiningState } from "./config.ts";
-import type { InitialState } from "./config.ts";
+import { bootstrapState, joiningState } from "../src/config.ts";
+import type { InitialState } from "../src/config.ts";
 import { describeConf, describeEntry, describeMessage, describeReady, describeWrite } from "./describe.ts";
-import { Raft } from "./raft.ts";
-import type { ConfOperation, Entry, Message, NodeId, SnapshotMeta, StorageAppend } from "./types.ts";
+import { Raft } from "../src/raft.ts";
+import type { ConfOperation, Entry, Message, NodeId, SnapshotMeta, StorageAppend } from "../src/types.ts";
 
 /** What {@link Interaction} needs of a script's command; testkit's ScriptCommand has this shape. */
 export interface Command {
