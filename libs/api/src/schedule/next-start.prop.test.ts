@@ -13,6 +13,17 @@ import { type OffsetAt, timeZoneOffsets } from "./time-zone.ts";
 const MINUTE_MS = 60_000;
 const WINDOW_MS = 24 * 60 * MINUTE_MS;
 
+/** Clocks change on quarters of an hour: the zone is asked once for each. */
+function byQuarter(offsetAt: OffsetAt): OffsetAt {
+  const known = new Map<number, number>();
+  return (instant) => {
+    const quarter = Math.floor(instant / (15 * MINUTE_MS));
+    const offset = known.get(quarter) ?? offsetAt(quarter * 15 * MINUTE_MS);
+    known.set(quarter, offset);
+    return offset;
+  };
+}
+
 function shows(schedule: CalendarSchedule, offsetAt: OffsetAt, instant: number): boolean {
   const wall = new Date(instant + offsetAt(instant));
   const inMonth = schedule.daysOfMonth.has(wall.getUTCDate());
@@ -79,9 +90,10 @@ it("starts exactly when the zone's clocks show the schedule", () => {
     fc.property(schedules, zones, times, (schedule, zone, after) => {
       const offsetAt = timeZoneOffsets(zone)!;
       const found = nextStart(schedule, offsetAt, after);
+      const shown = byQuarter(offsetAt);
       const end = Math.min(found ?? Infinity, after + WINDOW_MS);
       for (let instant = (Math.floor(after / MINUTE_MS) + 1) * MINUTE_MS; instant < end; instant += MINUTE_MS) {
-        expect(shows(schedule, offsetAt, instant), new Date(instant).toISOString()).toBe(false);
+        if (shows(schedule, shown, instant)) expect.fail(`${new Date(instant).toISOString()} was passed over`);
       }
       if (found !== undefined) {
         expect(found).toBeGreaterThan(after);
