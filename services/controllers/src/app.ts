@@ -137,7 +137,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     createDeploymentController(context),
     createReplicaSetController(context),
     createDaemonSetController(context, factory.informer<DaemonSet>(DAEMONSETS), revisions),
-    createStatefulSetController(context, statefulSets, revisions),
+    createStatefulSetController(context, statefulSets, revisions, storage.claims),
     createJobController(context, jobs),
     createCronJobController(context, { cronJobs: factory.informer<CronJob>(CRONJOBS), jobs }),
     createEndpointSliceController(context),

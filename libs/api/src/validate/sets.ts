@@ -1,4 +1,4 @@
-import type { ControllerRevision, DaemonSet, StatefulSet } from "../kinds.ts";
+import type { ControllerRevision, DaemonSet, PodTemplateSpec, StatefulSet, StatefulSetSpec } from "../kinds.ts";
 import { Problems } from "./field-error.ts";
 import { immutable } from "./metadata.ts";
 import { dnsLabelProblems } from "./names.ts";
@@ -25,7 +25,7 @@ export function validateDaemonSet({ spec }: DaemonSet, problems: Problems): void
 /** Checks a StatefulSet. */
 export function validateStatefulSet({ spec }: StatefulSet, problems: Problems): void {
   if (spec === undefined) return;
-  validateSelectorAndTemplate(spec.selector, spec.template, problems);
+  validateSelectorAndTemplate(spec.selector, withClaims(spec), problems);
   for (const key of ["replicas", "minReadySeconds", "revisionHistoryLimit"] as const) {
     notNegative(spec[key], `spec.${key}`, problems);
   }
@@ -41,6 +41,17 @@ export function validateStatefulSet({ spec }: StatefulSet, problems: Problems): 
     else problems.each(`${at}.metadata.name`, template.metadata.name, dnsLabelProblems(template.metadata.name));
     if (template.spec !== undefined) validateClaimSpec(template.spec, `${at}.spec`, problems);
   }
+}
+
+/** The template as its pods will be: with a volume for each claim, in the place of its own of that name. */
+function withClaims({ template, volumeClaimTemplates = [] }: StatefulSetSpec): PodTemplateSpec | undefined {
+  if (template?.spec === undefined || volumeClaimTemplates.length === 0) return template;
+  const names = volumeClaimTemplates.map(({ metadata }) => metadata?.name ?? "");
+  const volumes = [
+    ...(template.spec.volumes ?? []).filter(({ name }) => !names.includes(name)),
+    ...names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
+  ];
+  return { ...template, spec: { ...template.spec, volumes } };
 }
 
 const CHANGEABLE: ReadonlySet<string> = new Set([

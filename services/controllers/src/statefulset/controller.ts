@@ -1,6 +1,8 @@
 import {
   CONTROLLERREVISIONS,
   type ControllerRevision,
+  PERSISTENTVOLUMECLAIMS,
+  type PersistentVolumeClaim,
   type Pod,
   type PodTemplateSpec,
   type Resource,
@@ -11,8 +13,8 @@ import {
 import { errorFrom } from "@trireme/base";
 import type { Informer } from "@trireme/controller";
 import { type ControllerContext, type Outcome, type ReconcilerSpec, claimable } from "../context.ts";
-import { controllerReference, isLost } from "../ownership.ts";
-import { inParallel } from "../parallel.ts";
+import { controllerOf, controllerReference, isLost, withKind } from "../ownership.ts";
+import { ignoring, inParallel } from "../parallel.ts";
 import { UNSETTLED_REQUEUE_MS, createPodControl } from "../pod-control.ts";
 import {
   REVISION_LABEL,
@@ -22,7 +24,8 @@ import {
   revisionName,
   templateOf,
 } from "../revisions.ts";
-import { type StatefulSetDecision, decideStatefulSet } from "./decide.ts";
+import { claimsOf, ownersOf, volumesOf } from "./claims.ts";
+import { type StatefulSetDecision, decideStatefulSet, ordinalOf, rangeOf } from "./decide.ts";
 
 /** Label of a StatefulSet's ControllerRevision. */
 const HASH_LABEL = "controller.kubernetes.io/hash";
@@ -32,8 +35,9 @@ export function createStatefulSetController(
   context: ControllerContext,
   sets: Informer<StatefulSet>,
   revisions: Informer<ControllerRevision>,
+  claims: Informer<PersistentVolumeClaim>,
 ): ReconcilerSpec {
-  const { client, caches, clock } = context;
+  const { client, caches, clock, events } = context;
   const selectorOf = ({ spec }: StatefulSet) => spec.selector;
   const control = createPodControl(context, { resource: STATEFULSETS, informer: sets, selectorOf });
 
@@ -55,6 +59,7 @@ export function createStatefulSetController(
       const history = decideRevisions(set, revisions.list(namespace), new Set(used));
       await keepRevisions(client, STATEFULSETS as Resource, set, { [HASH_LABEL]: revisionHash(set) }, history);
     }
+    if (set.metadata.deletionTimestamp === undefined) await ownClaims(set, pods);
     const failure = await act(key, set, decision);
     await control.writeStatus(key, set, decision.status);
     if (failure !== undefined) throw failure;
@@ -75,12 +80,46 @@ export function createStatefulSetController(
 
   async function create(key: string, set: StatefulSet, ordinal: number, revision: string): Promise<void> {
     try {
+      for (const claim of claimsOf(set, ordinal)) await ensureClaim(set, claim, ordinal);
       await control.create(key, set, podOf(set, await templateFor(set, revision), ordinal, revision));
     } catch (thrown) {
       const error = errorFrom(thrown);
       // The last pod of this name is not gone yet, and the cache does not show that: the next look will.
       if (error.code !== "AlreadyExists" && !control.failedToCreate(set, error)) return;
       throw error;
+    }
+  }
+
+  /** Claims outlive their pods: most often it is there already. */
+  async function ensureClaim(set: StatefulSet, claim: PersistentVolumeClaim, ordinal: number): Promise<void> {
+    const { name, namespace = "" } = claim.metadata;
+    if (claims.get(namespace, name) !== undefined) return;
+    const api = client.resource<PersistentVolumeClaim>(PERSISTENTVOLUMECLAIMS, namespace);
+    const made = await ignoring("AlreadyExists", api.create(claim));
+    if (made === undefined) return;
+    const message = `create Claim ${name} Pod ${set.metadata.name}-${ordinal} in StatefulSet ${set.metadata.name} success`;
+    events.normal(withKind(STATEFULSETS, set), "SuccessfulCreate", message);
+  }
+
+  /** Before a pod is scaled away its claims must say what becomes of them. */
+  async function ownClaims(set: StatefulSet, pods: readonly Pod[]): Promise<void> {
+    if ((set.spec.volumeClaimTemplates ?? []).length === 0) return;
+    const { start, end } = rangeOf(set);
+    for (const pod of pods) {
+      const ordinal = ordinalOf(set, pod);
+      if (ordinal === undefined || controllerOf(pod)?.uid !== set.metadata.uid) continue;
+      for (const wanted of claimsOf(set, ordinal)) {
+        const claim = claims.get(wanted.metadata.namespace ?? "", wanted.metadata.name);
+        // A pod that has no node yet waits for a claim that somebody removed.
+        if (claim === undefined && !pod.spec.nodeName) await ensureClaim(set, wanted, ordinal);
+        if (claim === undefined || claim.metadata.deletionTimestamp !== undefined) continue;
+        const ownerReferences = ownersOf(set, pod, ordinal < start || ordinal >= end, claim);
+        if (ownerReferences === undefined) continue;
+        const { name, namespace, uid, resourceVersion } = claim.metadata;
+        const body = { metadata: { uid, resourceVersion, ownerReferences } };
+        const api = client.resource<PersistentVolumeClaim>(PERSISTENTVOLUMECLAIMS, namespace);
+        await ignoring("NotFound", api.patch(name, { type: "merge", body }));
+      }
     }
   }
 
@@ -100,6 +139,7 @@ function podOf(set: StatefulSet, template: PodTemplateSpec, ordinal: number, rev
   const name = `${set.metadata.name}-${ordinal}`;
   const { annotations, finalizers } = template.metadata ?? {};
   const { serviceName = "" } = set.spec;
+  const volumes = volumesOf(set, template.spec?.volumes ?? [], ordinal);
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -116,6 +156,11 @@ function podOf(set: StatefulSet, template: PodTemplateSpec, ordinal: number, rev
       ...(finalizers === undefined ? {} : { finalizers }),
       ownerReferences: [controllerReference(STATEFULSETS, set)],
     },
-    spec: { ...template.spec, hostname: name, ...(serviceName === "" ? {} : { subdomain: serviceName }) },
+    spec: {
+      ...template.spec,
+      ...(volumes.length === 0 ? {} : { volumes }),
+      hostname: name,
+      ...(serviceName === "" ? {} : { subdomain: serviceName }),
+    },
   };
 }

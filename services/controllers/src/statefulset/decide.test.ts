@@ -1,5 +1,6 @@
 import type { Pod, StatefulSet, StatefulSetSpec, StatefulSetStatus } from "@trireme/api";
 import { describe, expect, it } from "vitest";
+import { claimsOf, ownersOf, volumesOf } from "./claims.ts";
 import { REVISION_LABEL } from "../revisions.ts";
 import { decideStatefulSet } from "./decide.ts";
 
@@ -116,5 +117,45 @@ describe("a StatefulSet", () => {
     const pods = [orphan("db-0"), orphan("db-01"), orphan("other-0")];
     const { actions } = decideStatefulSet({ set: set(1), updateRevision: "db-new", pods, isLost: () => false }, NOW);
     expect(actions).toMatchObject([{ type: "adopt", pod: { metadata: { name: "db-0" } } }]);
+  });
+});
+
+describe("a StatefulSet's claims", () => {
+  const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+  const withClaims = (whenDeleted = "Retain", whenScaled = "Retain"): StatefulSet =>
+    set(2, {
+      volumeClaimTemplates: [{ metadata: { name: "data", labels: { tier: "x" } }, spec }],
+      persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled },
+    });
+
+  it("are named by template, set and ordinal, and take the place of the template's volume of that name", () => {
+    expect(claimsOf(withClaims(), 1)).toMatchObject([
+      { metadata: { name: "data-db-1", namespace: "default", labels: { tier: "x", ...LABELS } }, spec },
+    ]);
+    const volumes = [
+      { name: "data", emptyDir: {} },
+      { name: "tmp", emptyDir: {} },
+    ];
+    expect(volumesOf(withClaims(), volumes, 1)).toEqual([
+      { name: "data", persistentVolumeClaim: { claimName: "data-db-1" } },
+      { name: "tmp", emptyDir: {} },
+    ]);
+  });
+
+  it.each([
+    ["Retain", "Retain", false, undefined],
+    ["Delete", "Retain", false, ["StatefulSet"]],
+    ["Delete", "Retain", true, ["StatefulSet"]],
+    ["Retain", "Delete", false, undefined],
+    ["Retain", "Delete", true, ["Pod"]],
+    ["Delete", "Delete", true, ["Pod"]],
+  ])("deleted: %s, scaled: %s, scaled away %s: owned by %s", (deleted, scaled, isCondemned, owners) => {
+    const of = withClaims(deleted, scaled);
+    const claim = claimsOf(of, 1)[0]!;
+    expect(ownersOf(of, pod("1"), isCondemned, claim)?.map(({ kind }) => kind)).toEqual(owners);
+    const set1 = { apiVersion: "apps/v1", kind: "StatefulSet", name: "db", uid: "sts-1" };
+    const owned = { ...claim, metadata: { ...claim.metadata, ownerReferences: [set1] } };
+    // The policy may change back: then nobody owns it any more.
+    expect(ownersOf(withClaims(), pod("1"), false, owned)).toEqual([]);
   });
 });

@@ -128,7 +128,8 @@ function isStale(member: Member | undefined, updateRevision: string, from: numbe
   return member.ordinal >= from && member.revision !== updateRevision;
 }
 
-function rangeOf({ spec }: StatefulSet): { start: number; end: number; partition: number } {
+/** The ordinals that a set wants, from `start` up to but not including `end`. */
+export function rangeOf({ spec }: StatefulSet): { start: number; end: number; partition: number } {
   const start = spec.ordinals?.start ?? 0;
   return {
     start,
