@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { callerNamed } from "../fixture.ts";
 import { checkFenceIdentity, electionOfLease, parseFence } from "./fence.ts";
-import { type Attributes, forbiddenMessage, isAllowed, mayReadPath } from "./policy.ts";
+import { type Attributes, forbiddenMessage, isAllowed, mayReadPath, nodeMayChangeVolume } from "./policy.ts";
 import { ANONYMOUS } from "./user.ts";
 
 const admin = callerNamed("admin", "system:masters").user;
@@ -59,6 +59,22 @@ describe("the policy", () => {
     expect(["/livez", "/api"].map((path) => mayReadPath(ANONYMOUS, path))).toEqual([true, false]);
     expect(["/openapi/v3", "/metrics"].map((path) => mayReadPath(nobody, path))).toEqual([true, false]);
     expect(mayReadPath(admin, "/metrics")).toBe(true);
+  });
+
+  it("lets a node give up its finalizer on a volume of its own, and change nothing else", () => {
+    const volume = (finalizers: string[], more: object = {}) => ({
+      metadata: { name: "v", labels: { "kubernetes.io/hostname": "n1" }, finalizers },
+      spec: { local: { path: "/x" }, ...more },
+    });
+    const [ours, theirs] = ["trireme.dev/local-path", "kubernetes.io/pv-protection"];
+    const before = volume([theirs, ours]);
+    expect(nodeMayChangeVolume(node, volume([theirs]), before)).toBe(true);
+    expect(nodeMayChangeVolume(node, volume([]), before)).toBe(false);
+    expect(nodeMayChangeVolume(node, volume([theirs], { claimRef: { name: "mine" } }), before)).toBe(false);
+    expect(nodeMayChangeVolume(callerNamed("system:node:n2", "system:nodes").user, volume([theirs]), before)).toBe(
+      false,
+    );
+    expect(nodeMayChangeVolume(admin, volume([]), before)).toBe(true);
   });
 
   it("says no in Kubernetes' words", () => {

@@ -10,7 +10,9 @@ import {
   NODES,
   type Node,
   PODDISRUPTIONBUDGETS,
+  PERSISTENTVOLUMECLAIMS,
   PODS,
+  type PersistentVolumeClaim,
   type Pod,
   type PodDisruptionBudget,
   type PodDisruptionBudgetStatus,
@@ -449,5 +451,37 @@ describe("fences", () => {
     const impostor = { ...controllers, fence: { election: "scheduler", revision: 5 } };
     await expect(fixture.create(podNamed("a"), impostor)).rejects.toMatchObject({ code: "Forbidden" });
     await expect(fixture.create(lease("me"), controllers)).rejects.toMatchObject({ code: "Forbidden" });
+  });
+});
+
+describe("claims of storage", () => {
+  const claim = (name: string, spec: object = {}): KubeObject =>
+    ({
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { name },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } }, ...spec },
+      status: { phase: "Bound" },
+    }) as KubeObject;
+  const create = async (name: string, spec?: object): Promise<PersistentVolumeClaim> => {
+    const target = { resource: PERSISTENTVOLUMECLAIMS as Resource, namespace: "default" };
+    return (await fixture.pipeline.create(ADMIN, target, claim(name, spec), {})).object as PersistentVolumeClaim;
+  };
+
+  it("are born pending and protected, of the default class unless they say otherwise", async () => {
+    const born = await create("born");
+    expect(born.spec.storageClassName).toBe("local-path");
+    expect(born.metadata.finalizers).toEqual(["kubernetes.io/pvc-protection"]);
+    expect(born.status).toEqual({ phase: "Pending" });
+    expect((await create("none", { storageClassName: "" })).spec.storageClassName).toBe("");
+  });
+
+  it("stay, marked, until their protection is given up", async () => {
+    await create("kept");
+    const { gone } = await fixture.pipeline.delete(ADMIN, at(PERSISTENTVOLUMECLAIMS, "kept"), {});
+    expect(gone).toBe(false);
+    const patch: PatchOptions = { type: "merge", body: { metadata: { finalizers: [] } } };
+    await fixture.pipeline.patch(ADMIN, at(PERSISTENTVOLUMECLAIMS, "kept"), patch);
+    await expect(fixture.pipeline.get(ADMIN, at(PERSISTENTVOLUMECLAIMS, "kept"))).rejects.toThrow("not found");
   });
 });
