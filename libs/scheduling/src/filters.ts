@@ -71,6 +71,13 @@ const nodeResourcesFit: Filter = {
     shortages(context, node).map((resource) => (resource === "pods" ? "Too many pods" : `Insufficient ${resource}`)),
 };
 
+const volumeRestrictions: Filter = {
+  name: "VolumeRestrictions",
+  applies: ({ volumes }) => volumes.isTaken,
+  check: () => false,
+  explain: () => ["node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"],
+};
+
 const volumeBinding: Filter = {
   name: "VolumeBinding",
   applies: ({ volumes }) => volumes.bound.length + volumes.waiting.length > 0,
@@ -86,6 +93,7 @@ export const FILTERS: readonly Filter[] = [
   nodeAffinity,
   nodePorts,
   nodeResourcesFit,
+  volumeRestrictions,
   volumeBinding,
 ];
 

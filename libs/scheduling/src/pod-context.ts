@@ -1,5 +1,6 @@
 import type { Pod } from "@trireme/api";
-import { NO_STORAGE, type StorageView, type VolumeNeeds, volumeNeeds } from "./volumes.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { type VolumeNeeds, volumeNeeds } from "./volumes.ts";
 import { type ResourceAmounts, podRequests, podRequestsForScoring } from "./resources.ts";
 
 /** A host port that a pod wants. */
@@ -21,14 +22,14 @@ export interface PodContext {
 }
 
 /** Works out a pod's context. */
-export function podContext(pod: Pod, storage: StorageView = NO_STORAGE): PodContext {
+export function podContext(pod: Pod, snapshot: Snapshot = { nodes: [] }): PodContext {
   return {
     pod,
     requests: podRequests(pod),
     requestsForScoring: podRequestsForScoring(pod),
     hostPorts: hostPortsOf(pod),
     owner: controllerUid(pod),
-    volumes: volumeNeeds(pod, storage),
+    volumes: volumeNeeds(pod, snapshot),
   };
 }
 

@@ -40,7 +40,7 @@ export type ScheduleResult = Placement | Unschedulable;
  * for rules that look at the clock; none does today.
  */
 export function schedule(snapshot: Snapshot, pod: Pod, _now: number, prng: Prng): ScheduleResult {
-  const context = podContext(pod, snapshot.storage);
+  const context = podContext(pod, snapshot);
   const { refusal, waiting } = context.volumes;
   // What is wrong with the pod itself is told once, not counted over nodes.
   if (refusal !== undefined) return unschedulable(snapshot.nodes.length, new Map(), refusal);

@@ -13,6 +13,7 @@ import {
   parseQuantity,
 } from "@trireme/api";
 import { matchesTerm } from "./node-affinity.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** The claims, volumes and classes of the cluster, as a decision about a pod needs them. */
 export interface StorageView {
@@ -38,6 +39,8 @@ export interface VolumeNeeds {
   readonly bound: readonly (PersistentVolume | undefined)[];
   /** Claims that get their volume once a node is chosen. */
   readonly waiting: readonly WaitingClaim[];
+  /** Whether a claim of one pod alone (ReadWriteOncePod) is used by another one. */
+  readonly isTaken: boolean;
 }
 
 /** A claim that waits for its first consumer. */
@@ -56,10 +59,11 @@ export function claimNamesOf(pod: Pod): string[] {
 }
 
 /** Works out what a pod's claims ask of its node. */
-export function volumeNeeds(pod: Pod, storage: StorageView): VolumeNeeds {
+export function volumeNeeds(pod: Pod, { storage = NO_STORAGE, nodes }: Snapshot): VolumeNeeds {
   const bound: (PersistentVolume | undefined)[] = [];
   const waiting: WaitingClaim[] = [];
-  const refused = (refusal: string): VolumeNeeds => ({ refusal, bound: [], waiting: [] });
+  let isTaken = false;
+  const refused = (refusal: string): VolumeNeeds => ({ refusal, bound: [], waiting: [], isTaken });
   for (const name of claimNamesOf(pod)) {
     const claim = storage.claim(pod.metadata.namespace ?? "", name);
     if (claim === undefined) return refused(`persistentvolumeclaim "${name}" not found`);
@@ -71,6 +75,7 @@ export function volumeNeeds(pod: Pod, storage: StorageView): VolumeNeeds {
         `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec.volumeName}"`,
       );
     }
+    if (claim.spec.accessModes?.includes("ReadWriteOncePod")) isTaken ||= isUsedByAnother(name, pod, nodes);
     if (isBound(claim)) {
       bound.push(storage.volume(claim.spec.volumeName ?? ""));
       continue;
@@ -81,7 +86,17 @@ export function volumeNeeds(pod: Pod, storage: StorageView): VolumeNeeds {
     }
     waiting.push({ claim, storageClass, candidates: [...storage.volumes()].filter((one) => volumeSuits(claim, one)) });
   }
-  return { bound, waiting };
+  return { bound, waiting, isTaken };
+}
+
+function isUsedByAnother(claim: string, { metadata }: Pod, nodes: Snapshot["nodes"]): boolean {
+  for (const { pods } of nodes) {
+    for (const other of pods.values()) {
+      if (other.metadata.namespace !== metadata.namespace || other.metadata.name === metadata.name) continue;
+      if (claimNamesOf(other).includes(claim)) return true;
+    }
+  }
+  return false;
 }
 
 /** Annotation of a claim whose binding is whole: the volume names it, and it names the volume. */
