@@ -181,7 +181,10 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     log,
     events,
     onCreated: (uid, containerId, sandboxId) => pods?.onCreated(uid, containerId, sandboxId),
-    onForgotten: (uid) => pods?.onForgotten(uid),
+    onForgotten: (uid) => {
+      pods?.onForgotten(uid);
+      reclaimer.poke();
+    },
     drain: (pod) => drainer.drain(pod),
     lastWords: lastWords(volumes),
     services: async () => {

@@ -26,6 +26,13 @@ export interface ReclaimerOptions {
   readonly log: Logger;
 }
 
+/** Follows the volumes of its node until it is stopped. */
+export interface Reclaimer {
+  /** A pod has left the node: what waited for it need not wait any longer. */
+  poke(): void;
+  stop(): void;
+}
+
 /** What is left to do for a volume of this node. Pure. */
 export function reclaimStep(volume: PersistentVolume, node: string): "nothing" | "release" | "remove" {
   const { labels, deletionTimestamp, finalizers = [] } = volume.metadata;
@@ -39,7 +46,7 @@ export function reclaimStep(volume: PersistentVolume, node: string): "nothing" |
  * Removes the directories of volumes of the built-in class whose end has come, then lets their objects go. A directory that a
  * pod of this node was given is not touched before that pod's last container is dead, whatever the API has forgotten by then.
  */
-export function startReclaimer(options: ReclaimerOptions): { stop(): void } {
+export function startReclaimer(options: ReclaimerOptions): Reclaimer {
   const { client, volumes, node, clock, log } = options;
   const timers = new Map<string, () => void>();
   const busy = new Set<string>();
@@ -98,6 +105,9 @@ export function startReclaimer(options: ReclaimerOptions): { stop(): void } {
 
   const unsubscribe = volumes.onChange(({ object }) => look(object.metadata.name, 0));
   return {
+    poke() {
+      for (const name of [...timers.keys()]) look(name, 0);
+    },
     stop() {
       stopped = true;
       unsubscribe();

@@ -84,6 +84,16 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
     return join(root, uid);
   };
 
+  /** One thing at a time for each pod: two writers of one volume would remove each other's files. */
+  const turns = new Map<string, Promise<unknown>>();
+  function inTurn<T>(uid: string, task: () => Promise<T>): Promise<T> {
+    const turn = (turns.get(uid) ?? Promise.resolve()).then(task, task);
+    turns.set(uid, turn);
+    const end = (): void => void (turns.get(uid) === turn && turns.delete(uid));
+    turn.then(end, end);
+    return turn;
+  }
+
   async function prepareOne(volume: Volume, pod: Pod, base: string, write: ProjectedWriter): Promise<PreparedVolume> {
     const path = join(base, "volumes", volume.name);
     if (volume.hostPath !== undefined) {
@@ -127,35 +137,39 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
     return own;
   }
 
+  async function prepareAll(pod: Pod, sources: EnvironmentSources): Promise<Map<string, PreparedVolume>> {
+    const base = dirOf(pod.metadata.uid ?? "");
+    await mkdir(join(base, "files"), { recursive: true });
+    const namespace = pod.metadata.namespace ?? "default";
+    const data = new Map<string, KeyValues | undefined>();
+    for (const { kind, name } of configNeeds(pod)) {
+      data.set(`${kind}/${name}`, await config.get(kind, namespace, name));
+    }
+    const writer: ProjectedWriter = (volume, path) =>
+      writeProjected(volume, path, pod, sources, ({ kind, name }) => data.get(`${kind}/${name}`));
+    const out = new Map<string, PreparedVolume>();
+    for (const volume of pod.spec.volumes ?? []) {
+      try {
+        out.set(volume.name, await prepareOne(volume, pod, base, writer));
+      } catch (thrown) {
+        const error = errorFrom(thrown);
+        const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`;
+        throw new TriremeError(error.code, message, { cause: error });
+      }
+    }
+    return out;
+  }
+
+  async function refreshAll(pod: Pod, sources: EnvironmentSources, lookup: ConfigLookup): Promise<void> {
+    const base = dirOf(pod.metadata.uid ?? "");
+    for (const volume of (pod.spec.volumes ?? []).filter(isProjected)) {
+      await writeProjected(volume, join(base, "volumes", volume.name), pod, sources, lookup);
+    }
+  }
+
   return {
-    async prepare(pod, sources) {
-      const base = dirOf(pod.metadata.uid ?? "");
-      await mkdir(join(base, "files"), { recursive: true });
-      const namespace = pod.metadata.namespace ?? "default";
-      const data = new Map<string, KeyValues | undefined>();
-      for (const { kind, name } of configNeeds(pod)) {
-        data.set(`${kind}/${name}`, await config.get(kind, namespace, name));
-      }
-      const writer: ProjectedWriter = (volume, path) =>
-        writeProjected(volume, path, pod, sources, ({ kind, name }) => data.get(`${kind}/${name}`));
-      const out = new Map<string, PreparedVolume>();
-      for (const volume of pod.spec.volumes ?? []) {
-        try {
-          out.set(volume.name, await prepareOne(volume, pod, base, writer));
-        } catch (thrown) {
-          const error = errorFrom(thrown);
-          const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`;
-          throw new TriremeError(error.code, message, { cause: error });
-        }
-      }
-      return out;
-    },
-    async refresh(pod, sources, lookup) {
-      const base = dirOf(pod.metadata.uid ?? "");
-      for (const volume of (pod.spec.volumes ?? []).filter(isProjected)) {
-        await writeProjected(volume, join(base, "volumes", volume.name), pod, sources, lookup);
-      }
-    },
+    prepare: (pod, sources) => inTurn(pod.metadata.uid ?? "", () => prepareAll(pod, sources)),
+    refresh: (pod, sources, lookup) => inTurn(pod.metadata.uid ?? "", () => refreshAll(pod, sources, lookup)),
     async bindSubPaths(uid, container, volumes, env) {
       const out = new Map<number, string>();
       for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
@@ -186,7 +200,7 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
         await handle.close();
       }
     },
-    remove: (uid) => removeTree(dirOf(uid)),
+    remove: (uid) => inTurn(uid, () => removeTree(dirOf(uid))),
     uids: () => directoriesIn(root),
     async pathsInUse() {
       const paths = new Set<string>();
