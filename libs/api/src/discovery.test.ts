@@ -25,6 +25,8 @@ it("serves the core group apart from the named ones", () => {
     "autoscaling",
     "storage.k8s.io",
     "policy",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
     "metrics.k8s.io",
   ]);
 });
@@ -45,7 +47,9 @@ it("serves several versions of a group, the preferred one first", () => {
 
 it("serves the older documents too", () => {
   expect(apiVersions()).toMatchObject({ versions: ["v1"] });
-  expect(apiGroupList()).toMatchObject({ groups: [{ name: "apps" }, { name: "batch" }, {}, {}, {}, {}, {}, {}] });
+  expect(apiGroupList()).toMatchObject({
+    groups: [{ name: "apps" }, { name: "batch" }, {}, {}, {}, {}, {}, {}, {}, {}],
+  });
   expect(apiGroup("apps")).toMatchObject({ preferredVersion: { groupVersion: "apps/v1" } });
   expect(apiGroup("")).toBeUndefined();
   expect(apiResourceList("apps", "v2")).toBeUndefined();

@@ -2,6 +2,7 @@
 export * from "./schema/apps-sets.ts";
 export * from "./schema/apps.ts";
 export * from "./schema/authentication.ts";
+export * from "./schema/authorization.ts";
 export * from "./schema/autoscaling-v2.ts";
 export * from "./schema/autoscaling.ts";
 export * from "./schema/batch.ts";

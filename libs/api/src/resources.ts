@@ -6,6 +6,8 @@ import { CronJob, Job } from "./schema/batch.ts";
 import { autoscalerToV1, autoscalerToV2 } from "./conversion/autoscaling.ts";
 import { HorizontalPodAutoscaler } from "./schema/autoscaling-v2.ts";
 import { HorizontalPodAutoscalerV1 } from "./schema/autoscaling.ts";
+import { SelfSubjectReview } from "./schema/authentication.ts";
+import { SelfSubjectAccessReview, SelfSubjectRulesReview } from "./schema/authorization.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
 import { Event } from "./schema/core-event.ts";
@@ -184,6 +186,29 @@ export const NODE_METRICS = define<NodeMetrics>(NodeMetrics, "nodes", { namespac
 /** `pods` of metrics.k8s.io: what each pod uses now. */
 export const POD_METRICS = define<PodMetrics>(PodMetrics, "pods", { verbs: READ_ONLY });
 
+const ASKED = { namespaced: false, verbs: ["create"] };
+/** `selfsubjectreviews`: who one is. */
+export const SELFSUBJECTREVIEWS = define<SelfSubjectReview>(SelfSubjectReview, "selfsubjectreviews", ASKED);
+/** `selfsubjectaccessreviews`: whether one may do something. */
+export const SELFSUBJECTACCESSREVIEWS = define<SelfSubjectAccessReview>(
+  SelfSubjectAccessReview,
+  "selfsubjectaccessreviews",
+  ASKED,
+);
+/** `selfsubjectrulesreviews`: all that one may do. */
+export const SELFSUBJECTRULESREVIEWS = define<SelfSubjectRulesReview>(
+  SelfSubjectRulesReview,
+  "selfsubjectrulesreviews",
+  ASKED,
+);
+
+/** Questions: an object of these is answered when it is created, and stored nowhere. */
+export const REVIEW_RESOURCES: readonly Resource[] = [
+  SELFSUBJECTREVIEWS,
+  SELFSUBJECTACCESSREVIEWS,
+  SELFSUBJECTRULESREVIEWS,
+];
+
 /** Kinds that are computed when asked for: nobody can store, watch or cache them. */
 export const COMPUTED_RESOURCES: readonly Resource[] = [NODE_METRICS, POD_METRICS];
 
@@ -217,7 +242,12 @@ export const RESOURCES: readonly Resource[] = [
 export const CONVERTED_RESOURCES: readonly Resource[] = [HORIZONTALPODAUTOSCALERS_V1 as Resource];
 
 /** Every kind that the API answers for. */
-export const SERVED_RESOURCES: readonly Resource[] = [...RESOURCES, ...CONVERTED_RESOURCES, ...COMPUTED_RESOURCES];
+export const SERVED_RESOURCES: readonly Resource[] = [
+  ...RESOURCES,
+  ...CONVERTED_RESOURCES,
+  ...REVIEW_RESOURCES,
+  ...COMPUTED_RESOURCES,
+];
 
 const byPlural = new Map(SERVED_RESOURCES.map((r) => [`${r.group}/${r.version}/${r.resource}`, r]));
 const byKind = new Map([...RESOURCES, ...CONVERTED_RESOURCES].map((r) => [`${apiVersionOf(r)}/${r.kind}`, r]));

@@ -1,8 +1,10 @@
 import type { Message } from "../schema/notation.ts";
 import { BATCH_TEXTS } from "./texts/batch.ts";
+import { AUTHORIZATION_TEXTS } from "./texts/authorization.ts";
 import { AUTOSCALING_TEXTS } from "./texts/autoscaling.ts";
 import { CLUSTER_TEXTS } from "./texts/cluster.ts";
 import { CONTAINER_TEXTS } from "./texts/container.ts";
+import { DETAIL_TEXTS } from "./texts/details.ts";
 import { META_TEXTS } from "./texts/meta.ts";
 import { POD_TEXTS } from "./texts/pod.ts";
 import { POLICY_TEXTS } from "./texts/policy.ts";
@@ -23,6 +25,8 @@ const texts: ReadonlyMap<Message, Text> = new Map(
     AUTOSCALING_TEXTS,
     STORAGE_TEXTS,
     POLICY_TEXTS,
+    AUTHORIZATION_TEXTS,
+    DETAIL_TEXTS,
   ]
     .flat()
     .map((text) => [text.message, text]),

@@ -60,11 +60,13 @@ export function pathsOf(resource: Resource, context: PathContext): OpenApiObject
   const collection = `${root}${scope}/${resource.resource}`;
   const parameters = resource.namespaced ? [inPath("namespace")] : [];
   const own = operations(resource, resource.schema, context);
-  const result: OpenApiObject = {
-    [collection]: { ...own.collection, parameters },
-    [`${collection}/{name}`]: { ...own.object, parameters: [inPath("name"), ...parameters] },
-  };
-  if (resource.namespaced) result[`${root}/${resource.resource}`] = { get: own.collection["get"] };
+  const ofMany = allowed(own.collection, resource.verbs, { get: "list", post: "create", delete: "deletecollection" });
+  const ofOne = allowed(own.object, resource.verbs, { get: "get", put: "update", patch: "patch", delete: "delete" });
+  const result: OpenApiObject = { [collection]: { ...ofMany, parameters } };
+  if (Object.keys(ofOne).length > 0) {
+    result[`${collection}/{name}`] = { ...ofOne, parameters: [inPath("name"), ...parameters] };
+  }
+  if (resource.namespaced && "get" in ofMany) result[`${root}/${resource.resource}`] = { get: own.collection["get"] };
   for (const sub of resource.subresources) {
     const verbs = operations(sub, context.messageOf(sub), context);
     result[`${collection}/{name}/${sub.name}`] = {
@@ -73,6 +75,14 @@ export function pathsOf(resource: Resource, context: PathContext): OpenApiObject
     };
   }
   return result;
+}
+
+function allowed(
+  operationsByMethod: OpenApiObject,
+  verbs: readonly string[],
+  verbOf: Readonly<Record<string, string>>,
+): OpenApiObject {
+  return Object.fromEntries(Object.entries(operationsByMethod).filter(([method]) => verbs.includes(verbOf[method]!)));
 }
 
 function pick(operationsByMethod: OpenApiObject, sub: Subresource): OpenApiObject {

@@ -1,4 +1,4 @@
-/** Requests for tokens: declared, and not served yet. Each name is a schema and the type of its values. */
+/** Who one is; requests for tokens are declared, and not served yet. Each name is a schema and the type of its values. */
 import { type Infer, int64, list, packageOf, ref, str, time } from "./notation.ts";
 import { ObjectMeta } from "./meta.ts";
 
@@ -31,3 +31,22 @@ export const TokenRequest = authentication.kind("TokenRequest", {
   status: ref(3, TokenRequestStatus),
 });
 export interface TokenRequest extends Infer<typeof TokenRequest> {}
+
+/** Kubernetes' `extra`, lists by name, is left out: our identities have none. */
+export const UserInfo = authentication("UserInfo", {
+  username: str(1),
+  uid: str(2),
+  groups: list(3, "string"),
+});
+export interface UserInfo extends Infer<typeof UserInfo> {}
+
+export const SelfSubjectReviewStatus = authentication("SelfSubjectReviewStatus", {
+  userInfo: ref(1, UserInfo),
+});
+export interface SelfSubjectReviewStatus extends Infer<typeof SelfSubjectReviewStatus> {}
+
+export const SelfSubjectReview = authentication.kind("SelfSubjectReview", {
+  metadata: ref(1, ObjectMeta).always(),
+  status: ref(2, SelfSubjectReviewStatus),
+});
+export interface SelfSubjectReview extends Infer<typeof SelfSubjectReview> {}

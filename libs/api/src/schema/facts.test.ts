@@ -149,7 +149,9 @@ if (facts !== undefined) {
 
     it.each(published.map((message) => [message.name, message] as const))("say the same of %s", (_, message) => {
       const definition = definitions[`${message.package}.${message.name}`]!;
-      const properties = definition.properties ?? {};
+      const properties = { ...definition.properties };
+      // A map of lists, which no identity of ours has.
+      if (message.name === "UserInfo") delete properties["extra"];
       expect(Object.keys(message.fields).toSorted()).toEqual(Object.keys(properties).toSorted());
       expect(message.atomic).toBe(definition["x-kubernetes-map-type"] === "atomic");
       expect(message.kind !== undefined).toBe(definition["x-kubernetes-group-version-kind"] !== undefined);

@@ -80,6 +80,13 @@ export const LabelSelectorRequirement = meta("LabelSelectorRequirement", {
 });
 export interface LabelSelectorRequirement extends Infer<typeof LabelSelectorRequirement> {}
 
+export const FieldSelectorRequirement = meta("FieldSelectorRequirement", {
+  key: str(1).required(),
+  operator: str(2).required(),
+  values: list(3, "string"),
+});
+export interface FieldSelectorRequirement extends Infer<typeof FieldSelectorRequirement> {}
+
 export const LabelSelector = meta.atomic("LabelSelector", {
   matchLabels: map(1, "string"),
   matchExpressions: list(2, LabelSelectorRequirement),

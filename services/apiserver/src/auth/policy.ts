@@ -2,9 +2,15 @@
  * Who may do what: one table. Until RBAC objects arrive this is the whole policy; it holds the identities of our own
  * parts and the administrators.
  */
-import { HOSTNAME_LABEL, LOCAL_PATH_FINALIZER, type PersistentVolume } from "@trireme/api";
+import {
+  HOSTNAME_LABEL,
+  LOCAL_PATH_FINALIZER,
+  type NonResourceRule,
+  type PersistentVolume,
+  type ResourceRule,
+} from "@trireme/api";
 import { deepEqual } from "../registry/equality.ts";
-import { type User, nodeOf } from "./user.ts";
+import { AUTHENTICATED, type User, nodeOf } from "./user.ts";
 
 /** What a request wants, as far as the policy looks. */
 export interface Attributes {
@@ -41,6 +47,15 @@ const CLASSES = "storageclasses.storage.k8s.io";
 
 const RULES: readonly Rule[] = [
   { group: "system:masters", verbs: ALL, resources: ALL },
+  {
+    group: AUTHENTICATED,
+    verbs: ["create"],
+    resources: [
+      "selfsubjectreviews.authentication.k8s.io",
+      "selfsubjectaccessreviews.authorization.k8s.io",
+      "selfsubjectrulesreviews.authorization.k8s.io",
+    ],
+  },
 
   {
     user: "system:kube-scheduler",
@@ -90,9 +105,13 @@ const RULES: readonly Rule[] = [
   { group: "system:dns", verbs: READ, resources: ["services", SLICES, "nodes", "namespaces", "pods"] },
 ];
 
-function ruleCovers(rule: Rule, user: User, want: Attributes): boolean {
+function ruleIsFor(rule: Rule, user: User): boolean {
   if (rule.user !== undefined && rule.user !== user.name) return false;
-  if (rule.group !== undefined && !user.groups.includes(rule.group)) return false;
+  return rule.group === undefined || user.groups.includes(rule.group);
+}
+
+function ruleCovers(rule: Rule, user: User, want: Attributes): boolean {
+  if (!ruleIsFor(rule, user)) return false;
   if (!rule.verbs.includes("*") && !rule.verbs.includes(want.verb)) return false;
   if (!rule.resources.includes("*") && !rule.resources.includes(pathOfResource(want))) return false;
   if (rule.namespace !== undefined && rule.namespace !== want.namespace) return false;
@@ -114,6 +133,34 @@ function pathOfResource(want: Attributes): string {
 /** Whether some rule allows it; what no rule allows is forbidden. */
 export function isAllowed(user: User, want: Attributes): boolean {
   return RULES.some((rule) => ruleCovers(rule, user, want));
+}
+
+/** What a user may do with objects in a namespace, in the form of an answer to `kubectl auth can-i --list`. */
+export function rulesFor(user: User, namespace: string): ResourceRule[] {
+  return RULES.filter((rule) => ruleIsFor(rule, user))
+    .filter((rule) => rule.namespace === undefined || rule.namespace === namespace)
+    .flatMap((rule) => {
+      const name = rule.name === "$node" ? nodeOf(user) : rule.name;
+      const names = name === undefined ? {} : { resourceNames: [name] };
+      return rule.resources.map((path) => ({ verbs: [...rule.verbs], ...groupsAndResources(path), ...names }));
+    });
+}
+
+/** `<resource>[.<group>][/<subresource>]` as the two lists of a rule. */
+function groupsAndResources(path: string): Pick<ResourceRule, "apiGroups" | "resources"> {
+  if (path === "*") return { apiGroups: ["*"], resources: ["*"] };
+  const [, resource = "", group = "", subresource = ""] = /^([^./]+)(?:\.([^/]+))?(\/.+)?$/.exec(path) ?? [];
+  return { apiGroups: [group], resources: [resource + subresource] };
+}
+
+/** The paths outside the resources that {@link mayReadPath} lets a user read. */
+export function pathRulesFor(user: User): NonResourceRule[] {
+  if (user.groups.includes("system:masters")) return [{ verbs: ["*"], nonResourceURLs: ["*"] }];
+  const health = ["/healthz", "/livez", "/readyz"];
+  const documents = ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/version"];
+  return [
+    { verbs: ["get"], nonResourceURLs: user.groups.includes(AUTHENTICATED) ? [...documents, ...health] : health },
+  ];
 }
 
 /** Paths outside the resources: discovery, documents and health are for everybody with an identity. */

@@ -3,6 +3,7 @@ import type { TLSSocket } from "node:tls";
 import type { Logger } from "@trireme/telemetry";
 import { userOfConnection } from "../auth/client-certificate.ts";
 import { parseFence } from "../auth/fence.ts";
+import { impersonated } from "../auth/impersonation.ts";
 import { mayReadPath } from "../auth/policy.ts";
 import { ANONYMOUS } from "../auth/user.ts";
 import type { ApiMetrics, InFlight, RequestLabels } from "../metrics.ts";
@@ -76,7 +77,10 @@ export class HttpDoor {
   private open(request: Request, response: Response, signal: AbortSignal, upgrade?: Upgrade): Exchange {
     const socket = ("stream" in request ? request.stream.session?.socket : request.socket) as TLSSocket | undefined;
     if (socket === undefined) throw new TriremeError("Cancelled", "the connection is gone");
-    const user = userOfConnection(socket);
+    const user = impersonated(userOfConnection(socket), {
+      user: headerOf(request, "impersonate-user"),
+      groups: listOf(request, "impersonate-group"),
+    });
     const url = new URL(request.url ?? "/", "https://apiserver");
     return {
       request,
@@ -135,6 +139,12 @@ export class HttpDoor {
     if (!request.complete && !("stream" in request)) response.setHeader("connection", "close");
     sendError(response, error);
   }
+}
+
+/** The values of a header that may come several times: they arrive joined by commas. */
+function listOf(request: Request, name: string): string[] {
+  const value = headerOf(request, name) ?? "";
+  return value.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()]));
 }
 
 /** Labels of requests that failed after they were known. */

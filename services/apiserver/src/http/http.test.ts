@@ -95,6 +95,61 @@ describe("who may enter", () => {
   });
 });
 
+describe("who one is and what one may do", () => {
+  const review = (group: string, resource: string, body: unknown, more: Partial<Ask> = {}) =>
+    ask(`/apis/${group}/v1/${resource}`, { method: "POST", body, ...more });
+  const mayI = async (spec: unknown, more: Partial<Ask> = {}) =>
+    (await review("authorization.k8s.io", "selfsubjectaccessreviews", { spec }, more)).json["status"];
+  const pods = (verb: string) => ({ resourceAttributes: { verb, resource: "pods", namespace: "default" } });
+
+  it("is told to everybody of themselves", async () => {
+    const { status, json } = await review("authentication.k8s.io", "selfsubjectreviews", {}, { as: "node" });
+    expect(status).toBe(201);
+    expect(json["status"]).toEqual({
+      userInfo: { username: "system:node:node1", groups: ["system:nodes", "system:authenticated"] },
+    });
+    expect(await mayI(pods("list"), { as: "node" })).toEqual({ allowed: true });
+    expect(await mayI(pods("create"), { as: "node" })).toEqual({ allowed: false });
+    expect(await mayI(pods("create"))).toEqual({ allowed: true });
+    const metrics = { nonResourceAttributes: { verb: "get", path: "/metrics" } };
+    expect(await mayI(metrics, { as: "node" })).toEqual({ allowed: false });
+    expect(await mayI(metrics)).toEqual({ allowed: true });
+    expect((await review("authorization.k8s.io", "selfsubjectaccessreviews", { spec: {} })).json).toMatchObject({
+      code: 422,
+      reason: "Invalid",
+    });
+    expect((await ask("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews")).status).toBe(405);
+  });
+
+  it("is listed by namespace", async () => {
+    const rules = async (namespace: string) =>
+      (await review("authorization.k8s.io", "selfsubjectrulesreviews", { spec: { namespace } }, { as: "node" })).json[
+        "status"
+      ] as { resourceRules: unknown[]; nonResourceRules: unknown[]; incomplete: boolean };
+    const own = { apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: ["node1"] };
+    expect((await rules("kube-node-lease")).resourceRules).toContainEqual(expect.objectContaining(own));
+    const { resourceRules, nonResourceRules, incomplete } = await rules("default");
+    expect(resourceRules).not.toContainEqual(expect.objectContaining(own));
+    expect(resourceRules).toContainEqual({ verbs: ["update", "patch"], apiGroups: [""], resources: ["pods/status"] });
+    expect(nonResourceRules).toMatchObject([{ verbs: ["get"] }]);
+    expect(incomplete).toBe(false);
+  });
+
+  it("changes with --as for those who may act as others, and for nobody else", async () => {
+    const jane = { "impersonate-user": "jane" };
+    expect(await mayI(pods("get"), { headers: jane })).toEqual({ allowed: false });
+    const { json } = await ask("/api/v1/namespaces/default/pods", { headers: jane });
+    expect(json).toMatchObject({ code: 403, message: expect.stringContaining('User "jane" cannot list') });
+    const nodes = { "impersonate-user": "system:node:node1", "impersonate-group": "system:nodes" };
+    expect(await mayI(pods("get"), { headers: nodes })).toEqual({ allowed: true });
+    expect((await ask("/api/v1/pods", { as: "node", headers: { "impersonate-user": "admin" } })).json).toMatchObject({
+      code: 403,
+      message: expect.stringContaining('User "system:node:node1" cannot impersonate resource "users"'),
+    });
+    expect((await ask("/api/v1/pods", { headers: { "impersonate-group": "x" } })).status).toBe(400);
+  });
+});
+
 describe("metrics", () => {
   it("count requests by verb, resource and code, and objects by resource", async () => {
     await ask("/api/v1/namespaces/default/pods/none");

@@ -80,6 +80,9 @@ export class ResourceDoor {
     if (this.measurements.serves(target.resource)) {
       return this.measurements.serve(exchange, target, verb, listOptions(query), this.now());
     }
+    if (route.subresource === undefined && !route.resource.verbs.includes(verb)) {
+      throw methodNotAllowed(exchange.method, route);
+    }
     switch (verb) {
       case "get":
         return this.get(exchange, named(target));

@@ -3,6 +3,7 @@ import { type Binding, type Eviction, type KubeObject, type Resource, decodeStri
 import * as api from "@trireme/api";
 import { checkFenceIdentity } from "../auth/fence.ts";
 import { forbiddenMessage, isAllowed } from "../auth/policy.ts";
+import { isReview, reviewed } from "../auth/reviews.ts";
 import { type BindingOutcome, type Bindings, type PodBinding } from "../registry/binding.ts";
 import { adoptPath } from "../registry/metadata.ts";
 import type { Lists } from "../registry/lists.ts";
@@ -122,6 +123,10 @@ export class RequestPipeline {
     }
     if (target.resource.resource === "pods" && target.subresource === "eviction") {
       return this.createEviction(caller, { ...target, name }, body, options);
+    }
+    if (isReview(target.resource)) {
+      const { object, warnings } = decodeStrict(target.resource, body, options.fieldValidation ?? "Ignore");
+      return { object: reviewed(target.resource, caller.user, object), created: true, warnings };
     }
     return this.parts.registry.create(caller, target, body, options);
   }
