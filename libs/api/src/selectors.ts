@@ -96,7 +96,7 @@ export function parseLabelSelector(text: string): LabelRequirement[] {
         return { key: name, op: token.text, values: [value] };
       }
       default:
-        return fail(`found '${token.text}', expected one of: =, ==, !=, in, notin, >, <`);
+        return fail(`found '${token.text}', expected: in, notin, =, ==, !=, gt, lt`);
     }
   }
 

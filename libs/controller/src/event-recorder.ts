@@ -11,6 +11,12 @@ export interface EventRecorder {
   stop(): void;
 }
 
+/** A recorder that several components of one process share, with its bounds and memory. */
+export interface SharedEventRecorder extends EventRecorder {
+  /** The recorder that tells under this component's name. */
+  as(component: string): SharedEventRecorder;
+}
+
 /** What an {@link EventRecorder} needs. */
 export interface EventRecorderOptions {
   readonly client: ApiClient;
@@ -52,6 +58,7 @@ interface Bucket {
 }
 
 interface Telling {
+  readonly component: string;
   readonly object: KubeObject;
   readonly type: "Normal" | "Warning";
   readonly reason: string;
@@ -60,8 +67,8 @@ interface Telling {
 }
 
 /** Creates a recorder. */
-export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
-  const { client, component, clock, log } = options;
+export function createEventRecorder(options: EventRecorderOptions): SharedEventRecorder {
+  const { client, clock, log } = options;
   const queue = new BoundedQueue<Telling>(MAX_QUEUED);
   const told = new Map<string, Told>();
   const buckets = new Map<string, Bucket>();
@@ -69,10 +76,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   let serial = 0;
   let stopped = false;
 
-  function tell(object: KubeObject, type: Telling["type"], reason: string, message: string): void {
+  function tell({ object, type, reason, message, component }: Omit<Telling, "atMs">): void {
     if (stopped || !mayTell(object)) return;
     const short = message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH - 3)}...` : message;
-    if (!queue.push({ object, type, reason, message: short, atMs: clock.now() })) {
+    if (!queue.push({ component, object, type, reason, message: short, atMs: clock.now() })) {
       log.debug("event dropped: the queue is full", { reason });
       return;
     }
@@ -113,7 +120,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   }
 
   async function write(telling: Telling): Promise<void> {
-    const { object, type, reason, message, atMs } = telling;
+    const { component, object, type, reason, message, atMs } = telling;
     const key = identity(telling);
     const before = told.get(key);
     const time = `${new Date(atMs).toISOString().slice(0, 19)}Z`;
@@ -147,18 +154,20 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     });
   }
 
-  return {
-    normal: (object, reason, message) => tell(object, "Normal", reason, message),
-    warning: (object, reason, message) => tell(object, "Warning", reason, message),
+  const named = (component: string): SharedEventRecorder => ({
+    normal: (object, reason, message) => tell({ component, object, type: "Normal", reason, message }),
+    warning: (object, reason, message) => tell({ component, object, type: "Warning", reason, message }),
+    as: named,
     stop() {
       stopped = true;
       queue.clear();
     },
-  };
+  });
+  return named(options.component);
 }
 
-function identity({ object, type, reason, message }: Telling): string {
-  return [object.metadata.uid ?? object.metadata.name, type, reason, message].join("\n");
+function identity({ component, object, type, reason, message }: Telling): string {
+  return [component, object.metadata.uid ?? object.metadata.name, type, reason, message].join("\n");
 }
 
 function referenceTo(object: KubeObject): Event["involvedObject"] {

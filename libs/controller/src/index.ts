@@ -36,7 +36,12 @@ export {
   createInformerFactory,
   listWatchOf,
 } from "./informer-factory.ts";
-export { type EventRecorder, type EventRecorderOptions, createEventRecorder } from "./event-recorder.ts";
+export {
+  type EventRecorder,
+  type EventRecorderOptions,
+  type SharedEventRecorder,
+  createEventRecorder,
+} from "./event-recorder.ts";
 export type { Change, Informer, ListWatch } from "./informer-types.ts";
 export { type InformerOptions, createInformer } from "./informer.ts";
 export { ObjectStore, keyOfObject, revisionOf } from "./object-store.ts";

@@ -55,7 +55,7 @@ import {
 } from "@trireme/controller";
 import type { Logger, Registry } from "@trireme/telemetry";
 import { createClusterDnsController } from "./clusterdns/controller.ts";
-import { type Caches, type ReconcilerSpec, addIndexes } from "./context.ts";
+import { type Caches, type ControllerContext, type ReconcilerSpec, addIndexes } from "./context.ts";
 import { createCronJobController } from "./cronjob/controller.ts";
 import { createDaemonSetController } from "./daemonset/controller.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
@@ -118,7 +118,9 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
 
   const events = createEventRecorder({ client, component: "trireme-controllers", host: identity, clock, log });
   const context = { client, caches, clock, prng: options.prng, events, log };
-  const nodes = createNodeController(context, {
+  // Events name the controller as Kubernetes does: people and their tools look for it.
+  const under = (component: string): ControllerContext => ({ ...context, events: events.as(component) });
+  const nodes = createNodeController(under("node-controller"), {
     bus,
     leases: factory.informer<Lease>(LEASES),
     defaultTolerationSeconds: options.defaultTolerationSeconds,
@@ -134,23 +136,23 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     classes: factory.informer<StorageClass>(STORAGECLASSES),
   };
   const specs: readonly ReconcilerSpec[] = [
-    createDeploymentController(context),
-    createReplicaSetController(context),
-    createDaemonSetController(context, factory.informer<DaemonSet>(DAEMONSETS), revisions),
-    createStatefulSetController(context, statefulSets, revisions, storage.claims),
-    createJobController(context, jobs),
-    createCronJobController(context, { cronJobs: factory.informer<CronJob>(CRONJOBS), jobs }),
+    createDeploymentController(under("deployment-controller")),
+    createReplicaSetController(under("replicaset-controller")),
+    createDaemonSetController(under("daemonset-controller"), factory.informer<DaemonSet>(DAEMONSETS), revisions),
+    createStatefulSetController(under("statefulset-controller"), statefulSets, revisions, storage.claims),
+    createJobController(under("job-controller"), jobs),
+    createCronJobController(under("cronjob-controller"), { cronJobs: factory.informer<CronJob>(CRONJOBS), jobs }),
     createEndpointSliceController(context),
     nodes,
     createGarbageCollector(context, collected),
     createNamespaceController(context),
     createClusterDnsController(context, options.serviceCidr),
-    createDisruptionController(context, {
+    createDisruptionController(under("controllermanager"), {
       budgets: factory.informer<PodDisruptionBudget>(PODDISRUPTIONBUDGETS),
       statefulSets,
     }),
-    createAutoscalerController(context, { autoscalers, samples }),
-    ...createVolumeControllers(context, storage),
+    createAutoscalerController(under("horizontal-pod-autoscaler"), { autoscalers, samples }),
+    ...createVolumeControllers(under("persistentvolume-controller"), storage),
   ];
   const system = new ActorSystem({
     component: "controllers",

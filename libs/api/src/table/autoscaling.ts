@@ -1,4 +1,11 @@
-import type { HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus } from "../kinds.ts";
+import type {
+  HorizontalPodAutoscaler,
+  MetricSpec,
+  MetricStatus,
+  MetricTarget,
+  MetricValueStatus,
+  Scale,
+} from "../kinds.ts";
 import { AGE, NAME, count, printer, text } from "./column.ts";
 
 /** More than so many targets are counted, not shown. */
@@ -56,5 +63,13 @@ export const autoscalerPrinter = printer<HorizontalPodAutoscaler>([
   text("MinPods", "The least number of Pods.", ({ spec }: HorizontalPodAutoscaler) => String(spec.minReplicas ?? 1)),
   count("MaxPods", "The greatest number of Pods.", ({ spec }: HorizontalPodAutoscaler) => spec.maxReplicas),
   count("Replicas", "Pods there are.", ({ status }: HorizontalPodAutoscaler) => status?.currentReplicas ?? 0),
+  AGE,
+]);
+
+/** Prints the scale of a workload (`kubectl get --subresource=scale`). */
+export const scalePrinter = printer<Scale>([
+  NAME,
+  count("Desired", "Pods that are wanted.", ({ spec }: Scale) => spec.replicas ?? 0),
+  count("Available", "Pods there are.", ({ status }: Scale) => status?.replicas ?? 0),
   AGE,
 ]);

@@ -1,6 +1,6 @@
 import type { KubeObject, Resource } from "../resources.ts";
 import { cronJobPrinter, jobPrinter } from "./batch.ts";
-import { autoscalerPrinter } from "./autoscaling.ts";
+import { autoscalerPrinter, scalePrinter } from "./autoscaling.ts";
 import type { Column, Printer } from "./column.ts";
 import {
   configMapPrinter,
@@ -61,6 +61,7 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "batch/CronJob": cronJobPrinter,
   "autoscaling/HorizontalPodAutoscaler": autoscalerPrinter,
   "policy/PodDisruptionBudget": podDisruptionBudgetPrinter,
+  "autoscaling/Scale": scalePrinter,
   "discovery.k8s.io/EndpointSlice": endpointSlicePrinter,
   "coordination.k8s.io/Lease": leasePrinter,
   "/PersistentVolume": persistentVolumePrinter,
@@ -68,9 +69,9 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "storage.k8s.io/StorageClass": storageClassPrinter,
 };
 
-/** Renders objects of one kind as kubectl prints them. */
+/** Renders objects of one kind as kubectl prints them; the kind may be one that only a subresource speaks. */
 export function tableFor<T extends KubeObject>(
-  resource: Resource<T>,
+  resource: Pick<Resource<T>, "group" | "kind" | "phantom">,
   objects: readonly T[],
   options: TableOptions,
 ): Table {

@@ -28,6 +28,24 @@ const VERSION = {
   platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
 };
 
+/**
+ * OpenAPI v2 is served without a path or definition: everything is in v3. kubectl asks for it when a manifest's kind is
+ * not in v3, and takes a 404 for a broken server instead of saying that there is no such kind.
+ */
+const OPENAPI_V2 = { swagger: "2.0", info: { title: "Trireme", version: "v3 has it all" }, paths: {} };
+
+/** The same as protobuf (gnostic's `openapi.v2.Document`): 1 swagger, 2 info {1 title, 2 version}. */
+const OPENAPI_V2_PROTOBUF = Buffer.concat([
+  field(1, OPENAPI_V2.swagger),
+  field(2, Buffer.concat([field(1, OPENAPI_V2.info.title), field(2, OPENAPI_V2.info.version)])),
+]);
+
+/** A length-delimited field of fewer than 128 bytes. */
+function field(number: number, value: string | Buffer): Buffer {
+  const bytes = Buffer.from(value);
+  return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
+}
+
 /** Documents never change while the process lives: each is made into bytes once. Keys are the paths we serve. */
 const made = new Map<string, Buffer>();
 
@@ -68,6 +86,13 @@ export function serveDocument(exchange: Exchange): void {
     sendBytes(response, 200, bytesOf(path, make), "application/json", headers);
     return;
   }
+  if (path === "/openapi/v2") {
+    const isProtobuf = (headerOf(request, "accept") ?? "").includes("application/com.github.proto-openapi.spec.v2");
+    if (isProtobuf)
+      sendBytes(response, 200, OPENAPI_V2_PROTOBUF, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+    else sendJson(response, 200, OPENAPI_V2);
+    return;
+  }
   if (rest.length === 0 && first === "api") {
     if (second === undefined) sendBytes(response, 200, bytesOf(path, apiVersions));
     else if (third === undefined)
@@ -100,7 +125,9 @@ export function serveDocument(exchange: Exchange): void {
     return;
   }
   if (path === "/") {
-    sendJson(response, 200, { paths: ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] });
+    sendJson(response, 200, {
+      paths: ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"],
+    });
     return;
   }
   throw noSuchPath();

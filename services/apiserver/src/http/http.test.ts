@@ -221,14 +221,15 @@ describe("documents", () => {
     expect((await ask("/openapi/v3")).json["paths"]).toHaveProperty("apis/apps/v1");
   });
 
+  it("has an OpenAPI v2 that says nothing, so that kubectl can tell an unknown kind from a broken server", async () => {
+    expect((await ask("/openapi/v2")).json).toMatchObject({ swagger: "2.0", paths: {} });
+    const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    // Field 1 of three bytes, "2.0", opens the document.
+    expect((await ask("/openapi/v2", { headers: { accept } })).text.slice(0, 5)).toBe("\n\u00032.0");
+  });
+
   it("answers 404 to what is not there", async () => {
-    for (const path of [
-      "/apis/nope/v1",
-      "/api/v1/nopes",
-      "/nope",
-      "/openapi/v2",
-      "/api/v1/namespaces/default/nodes/a",
-    ]) {
+    for (const path of ["/apis/nope/v1", "/api/v1/nopes", "/nope", "/api/v1/namespaces/default/nodes/a"]) {
       expect((await ask(path)).json).toMatchObject({ kind: "Status", code: 404, reason: "NotFound" });
     }
   });

@@ -12,6 +12,9 @@ export function includeOf(query: URLSearchParams): Include {
   return asked === "None" || asked === "Object" ? asked : "Metadata";
 }
 
+/** What the `scale` subresource speaks. */
+const SCALE = { group: "autoscaling", kind: "Scale" };
+
 /** What of a target decides how its objects look. */
 export type Faces = Pick<Target, "resource" | "spoken">;
 
@@ -39,8 +42,10 @@ export function sendObject(
   const headers = warningHeaders(warnings);
   const { resource, spoken = resource } = of;
   const isOfKind = object.kind === resource.kind;
-  if (format === "table" && isOfKind) {
-    const table = tableOf(of, [object], exchange.query, nowMs);
+  if (format === "table" && (isOfKind || object.kind === SCALE.kind)) {
+    const table = isOfKind
+      ? tableOf(of, [object], exchange.query, nowMs)
+      : tableFor(SCALE, [object], { now: nowMs, includeObject: includeOf(exchange.query) });
     table.metadata = { resourceVersion: object.metadata.resourceVersion ?? "" };
     sendJson(exchange.response, code, table, headers);
     return;

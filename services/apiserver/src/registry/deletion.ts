@@ -12,8 +12,8 @@ export type Deletion =
 const FOREGROUND = "foregroundDeletion";
 const ORPHAN = "orphan";
 
-/** Namespaces that everything else rests on. */
-const IMMORTAL_NAMESPACES = new Set(["default", "kube-system", "kube-public"]);
+/** Namespaces that everything else rests on. Kubernetes lets the nodes' leases go and makes their namespace again. */
+const IMMORTAL_NAMESPACES = new Set(["default", "kube-system", "kube-public", "kube-node-lease"]);
 
 /** Decides what a delete of this object does now. Throws on a broken precondition. */
 export function decideDeletion(

@@ -20,5 +20,6 @@ export function withOwnSelector(resource: Resource, object: KubeObject): KubeObj
   };
   const template = { ...spec.template, metadata: { ...spec.template.metadata, labels } };
   const selected: Job = { ...job, spec: { ...spec, selector: { matchLabels: { [CONTROLLER_UID]: uid } }, template } };
-  return selected;
+  // A Job without labels of its own has its template's, these included.
+  return job.metadata.labels === undefined ? { ...selected, metadata: { ...job.metadata, labels } } : selected;
 }

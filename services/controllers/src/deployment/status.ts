@@ -62,13 +62,14 @@ function countReplicas({ deployment, replicaSets, newSet, collisionCount }: Roll
   const sum = (of: (set: ReplicaSet) => number | undefined): number =>
     replicaSets.reduce((total, set) => total + (of(set) ?? 0), 0);
   const available = availableTotal(replicaSets);
+  const unavailable = Math.max(0, desiredTotal(replicaSets) - available);
   return {
     observedGeneration: deployment.metadata.generation ?? 0,
     replicas: sum((set) => set.status?.replicas),
     updatedReplicas: newSet?.status?.replicas ?? 0,
     readyReplicas: sum((set) => set.status?.readyReplicas),
     availableReplicas: available,
-    unavailableReplicas: Math.max(0, desiredTotal(replicaSets) - available),
+    ...(unavailable === 0 ? {} : { unavailableReplicas: unavailable }),
     ...(collisionCount === undefined ? {} : { collisionCount }),
   };
 }

@@ -9,15 +9,17 @@ import {
 } from "@trireme/api";
 import { hasCode } from "@trireme/base";
 import type { ControllerContext, Outcome, ReconcilerSpec } from "../context.ts";
+import { canonical } from "../canonical.ts";
 import { withKind } from "../ownership.ts";
 import { inParallel } from "../parallel.ts";
+import { type Remaining, conditionsOf } from "./decide.ts";
 
 // Between two looks at a namespace whose objects take their time: pods end gracefully, and events hurry the next look.
 const EMPTYING_REQUEUE_MS = 1_000;
 const FINALIZER = "kubernetes";
 
 /** Empties namespaces that are being deleted, then lets them go. */
-export function createNamespaceController({ client, caches, log }: ControllerContext): ReconcilerSpec {
+export function createNamespaceController({ client, caches, clock, log }: ControllerContext): ReconcilerSpec {
   const contents = RESOURCES.filter((resource) => resource.namespaced);
 
   function watch(enqueue: (key: string) => void): () => void {
@@ -39,23 +41,29 @@ export function createNamespaceController({ client, caches, log }: ControllerCon
     const namespace = caches.namespaces.get("", name);
     if (namespace?.metadata.deletionTimestamp === undefined) return;
     if (!(namespace.spec?.finalizers ?? []).includes(FINALIZER)) return;
-    let left = 0;
+    const remaining: Remaining[] = [];
     // The API is asked, not the caches: a namespace must be empty in truth before it goes.
-    for (const resource of contents) left += await empty(resource, name);
-    if (left > 0) return { requeueAfterMs: EMPTYING_REQUEUE_MS };
-    await finalize(name, namespace.metadata.uid);
-    log.info("namespace emptied", { namespace: name });
+    for (const resource of contents) remaining.push(await empty(resource, name));
+    const failure = remaining.find((one) => one.failure !== undefined)?.failure;
+    if (failure === undefined && remaining.every(({ objects }) => objects.length === 0)) {
+      await finalize(name, namespace.metadata.uid);
+      log.info("namespace emptied", { namespace: name });
+      return;
+    }
+    await tell(namespace, remaining);
+    if (failure !== undefined) throw failure;
+    return { requeueAfterMs: EMPTYING_REQUEUE_MS };
   }
 
-  /** Asks every object of one kind to go; answers how many are still there. */
-  async function empty(resource: Resource, namespace: string): Promise<number> {
+  /** Asks every object of one kind to go; answers what is still there. */
+  async function empty(resource: Resource, namespace: string): Promise<Remaining> {
     const api = client.resource<KubeObject>(resource, namespace);
     const { items } = await api.list();
-    let left = 0;
+    const objects: KubeObject[] = [];
     const [failure] = await inParallel(items, async (object) => {
       const { name, uid, deletionTimestamp } = object.metadata;
       if (deletionTimestamp !== undefined) {
-        left += 1;
+        objects.push(object);
         return;
       }
       try {
@@ -67,10 +75,23 @@ export function createNamespaceController({ client, caches, log }: ControllerCon
         if (hasCode(thrown, "NotFound")) return;
         throw thrown;
       }
-      if (mayLinger(resource, object)) left += 1;
+      if (mayLinger(resource, object)) objects.push(object);
     });
-    if (failure !== undefined) throw failure;
-    return left;
+    return { resource, objects, failure };
+  }
+
+  /** Says in the namespace's conditions what it waits for; who looks at it wants to know. */
+  async function tell(namespace: Namespace, remaining: readonly Remaining[]): Promise<void> {
+    const { status } = namespace;
+    const conditions = conditionsOf(remaining, status?.conditions ?? [], clock.now());
+    if (canonical(conditions) === canonical(status?.conditions)) return;
+    try {
+      const api = client.resource<Namespace>(NAMESPACES);
+      await api.updateStatus({ ...withKind(NAMESPACES, namespace), status: { ...status, conditions } });
+    } catch (thrown) {
+      // The next look, a second later, says it better.
+      if (!hasCode(thrown, "Conflict") && !hasCode(thrown, "NotFound")) throw thrown;
+    }
   }
 
   async function finalize(name: string, uid: string | undefined): Promise<void> {
