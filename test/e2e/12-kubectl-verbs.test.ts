@@ -10,10 +10,9 @@ import { parse, stringify } from "yaml";
 import {
   type Any,
   CLUSTER,
+  type ClusterStatus,
   KUBECTL_VERSIONS,
-  cachedStatus,
   ensureCluster,
-  kubeconfig,
   kubectlPath,
   tryKubectl,
 } from "./cluster.ts";
@@ -26,12 +25,15 @@ const WORK = `/tmp/trireme-${CLUSTER}-verbs`;
 /** The namespace of a transcript's session; short, since names of objects are made of it. */
 const namespaceOf = (file: string, release: string): string => `${basename(file, ".txt")}-${release.replace(".", "-")}`;
 
-async function sessionOf(file: string, release: (typeof KUBECTL_VERSIONS)[number], node: string): Promise<Session> {
+async function sessionOf(cluster: ClusterStatus, file: string, index: number): Promise<Session> {
+  const release = KUBECTL_VERSIONS[index]!;
+  // Each release has a node of its own to taint and cordon.
+  const node = cluster.nodes[index]!.name;
   const namespace = namespaceOf(file, release);
   const dir = join(WORK, namespace);
   mkdirSync(join(dir, "bin"), { recursive: true });
   symlinkSync(await kubectlPath(release), join(dir, "bin/kubectl"));
-  const config = parse(readFileSync(await kubeconfig(), "utf8")) as Any;
+  const config = parse(readFileSync(cluster.kubeconfig, "utf8")) as Any;
   config.contexts[0].context.namespace = namespace;
   writeFileSync(join(dir, "kubeconfig"), stringify(config));
   const env = {
@@ -56,8 +58,9 @@ async function sessionOf(file: string, release: (typeof KUBECTL_VERSIONS)[number
 }
 
 describe("kubectl", () => {
+  let cluster: ClusterStatus;
   beforeAll(async () => {
-    await ensureCluster();
+    cluster = await ensureCluster();
     rmSync(WORK, { recursive: true, force: true });
     await removeNamespaces();
   });
@@ -67,8 +70,7 @@ describe("kubectl", () => {
   });
 
   it.concurrent.for(transcripts)("%s", async (file) => {
-    const { nodes } = await cachedStatus();
-    const sessions = await Promise.all(KUBECTL_VERSIONS.map((release, i) => sessionOf(file, release, nodes[i]!.name)));
+    const sessions = await Promise.all(KUBECTL_VERSIONS.map((_, i) => sessionOf(cluster, file, i)));
     for (const { release, expected, actual } of await runTranscript(join(FOLDER, file), sessions)) {
       if (process.env["UPDATE"] !== "1") expect(actual, `kubectl ${release}`).toBe(expected);
     }

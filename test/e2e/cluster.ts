@@ -92,10 +92,10 @@ async function fetchKubectl(version: KubectlVersion): Promise<string> {
   return binary;
 }
 
-let kubeconfigPath: string | undefined;
+let kubeconfigPath: Promise<string> | undefined;
 
-export async function kubeconfig(): Promise<string> {
-  kubeconfigPath ??= (await triOk("kubeconfig")).trim();
+export function kubeconfig(): Promise<string> {
+  kubeconfigPath ??= triOk("kubeconfig").then((path) => path.trim());
   return kubeconfigPath;
 }
 

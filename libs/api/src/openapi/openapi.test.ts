@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SERVED_RESOURCES, openApiV3, openApiV3Index } from "../index.ts";
+import { type Message, SERVED_RESOURCES, openApiV3, openApiV3Index } from "../index.ts";
 import { describeField, describeMessage } from "./descriptions.ts";
 
 type Doc = Record<string, never> & { paths: Record<string, Record<string, unknown>> };
@@ -64,18 +64,39 @@ describe("OpenAPI v3", () => {
   });
 });
 
-it("explains every kind that is served, and each of its fields", () => {
-  for (const resource of SERVED_RESOURCES) {
-    expect(describeMessage(resource.schema), resource.kind).toBeDefined();
-    for (const field of Object.keys(resource.schema.fields)) {
-      if (
-        ["source", "related", "series", "eventTime", "action", "reportingComponent", "reportingInstance"].includes(
-          field,
-        )
-      ) {
-        continue;
-      }
-      expect(describeField(resource.schema, field), `${resource.kind}.${field}`).toBeDefined();
+/** What no cluster of ours has: volumes of clouds and old network file systems, Windows, dynamic resource claims. */
+const FOREIGN =
+  /^(gcePersistentDisk|awsElasticBlockStore|gitRepo|nfs|iscsi|glusterfs|rbd|flexVolume|cinder|cephfs|flocker|fc|azure\w+|vsphereVolume|quobyte|photonPersistentDisk|portworxVolume|scaleIO|storageos|csi|windowsOptions|clusterTrustBundle|podCertificate|schedulingGroup|fileKeyRef|hostnameOverride|dataSource(Ref)?|volumeAttributesClassName|swap|deprecatedTopology|\w*[rR]esourceClaim\w*)$/;
+
+/** Fields that Kubernetes keeps for what it gave up or has just begun. */
+const IDLE = new Set([
+  ...["NodeSpec.externalID", "NodeSpec.configSource", "NodeStatus.phase", "NodeStatus.config"],
+  ...["NodeStatus.runtimeHandlers", "NodeStatus.features", "NodeStatus.declaredFeatures"],
+  ...["LeaseSpec.strategy", "LeaseSpec.preferredHolder", "ContainerStatus.allocatedResourcesStatus"],
+  ...["allocatedResources", "allocatedResourceStatuses", "currentVolumeAttributesClassName", "modifyVolumeStatus"].map(
+    (field) => `PersistentVolumeClaimStatus.${field}`,
+  ),
+]);
+
+it("explains every kind that is served, each of its fields, and those of its parts that are of use", () => {
+  const seen = new Set<Message>();
+  const missing: string[] = [];
+  const look = (message: Message): void => {
+    if (seen.has(message)) return;
+    seen.add(message);
+    for (const [name, { facts }] of Object.entries(message.fields)) {
+      const id = `${message.name}.${name}`;
+      if (FOREIGN.test(name) || IDLE.has(id)) continue;
+      // A part without a word about itself is foreign as a whole, or as plain as its field's name.
+      const isPart = message.kind === undefined && describeMessage(message) === undefined;
+      if (!isPart && describeField(message, name) === undefined) missing.push(id);
+      if (typeof facts.of !== "string") look(facts.of);
     }
+  };
+  for (const { schema } of SERVED_RESOURCES) {
+    expect(describeMessage(schema), schema.name).toBeDefined();
+    look(schema);
   }
+  expect(missing).toEqual([]);
+  expect(seen.size).toBeGreaterThan(200);
 });

@@ -70,6 +70,9 @@ export const AUTOSCALING_TEXTS: readonly Text[] = [
     type: "Resource, of whole Pods, or ContainerResource, of one of their containers.",
     resource: "For Resource.",
     containerResource: "For ContainerResource.",
+    object: "For Object: a measurement of one object.",
+    pods: "For Pods: a measurement of each Pod.",
+    external: "For External: a measurement of something else.",
   }),
   text(ResourceMetricSource, "What the Pods use of cpu or memory.", {
     name: "cpu or memory.",
@@ -79,6 +82,7 @@ export const AUTOSCALING_TEXTS: readonly Text[] = [
     type: "Utilization or AverageValue.",
     averageUtilization: "Percentage of what the Pods request, over all of them.",
     averageValue: "Amount for each Pod.",
+    value: "Amount in all.",
   }),
   text(HorizontalPodAutoscalerBehavior, "How fast it may grow and shrink.", {
     scaleUp: "Limits of growing: by 4 Pods or to the double within 15 seconds, whichever is more, unless given.",

@@ -20,6 +20,10 @@ export const BATCH_TEXTS: readonly Text[] = [
     manualSelector: "Whether the selector is yours to choose.",
     podReplacementPolicy: "Whether a Pod is replaced when it is told to end, or only once it has ended.",
     managedBy: "The controller that runs this Job, if it is not the cluster's own.",
+    podFailurePolicy: "Which failures end the Job, count, or do not.",
+    backoffLimitPerIndex: "How often each index may fail.",
+    maxFailedIndexes: "How many indexes may fail.",
+    successPolicy: "When the Job has succeeded before all Pods have.",
   }),
   text(JobStatus, "What a Job has reached.", {
     active: "Pods that run or are to run.",
@@ -31,6 +35,8 @@ export const BATCH_TEXTS: readonly Text[] = [
     completionTime: "When the Job succeeded.",
     completedIndexes: "Numbers that have succeeded, such as 0-2,5.",
     conditions: "Complete or Failed at its end; Suspended while it is.",
+    uncountedTerminatedPods: "Pods that ended and are not counted yet.",
+    failedIndexes: "Indexes that failed.",
   }),
   text(CronJob, "Makes a Job each time its schedule says.", { spec: "What is wanted.", status: "What is." }),
   text(CronJobSpec, "What a CronJob wants.", {
@@ -43,7 +49,10 @@ export const BATCH_TEXTS: readonly Text[] = [
     successfulJobsHistoryLimit: "How many Jobs that succeeded to keep; 3 unless given.",
     failedJobsHistoryLimit: "How many Jobs that failed to keep; 1 unless given.",
   }),
-  text(JobTemplateSpec, "The Jobs to make.", { spec: "What each Job wants." }),
+  text(JobTemplateSpec, "The Jobs to make.", {
+    spec: "What each Job wants.",
+    metadata: "Labels and annotations of the Jobs.",
+  }),
   text(CronJobStatus, "What a CronJob has done.", {
     active: "Jobs that run now.",
     lastScheduleTime: "The last time of the schedule for which a Job was made.",

@@ -53,6 +53,10 @@ export const CONTAINER_TEXTS: readonly Text[] = [
     restartPolicy: "For init containers: Always makes it a sidecar that runs beside the containers.",
     stdin: "Whether its standard input stays open for attach.",
     tty: "Whether it gets a terminal.",
+    stdinOnce: "Whether standard input is closed after the first that attaches.",
+    volumeDevices: "Volumes that appear as block devices.",
+    resizePolicy: "What a change of resources does to it.",
+    restartPolicyRules: "Which exit codes restart it.",
   }),
   text(ContainerPort, "A port that a container listens on.", {
     name: "A name to refer to the port by.",
@@ -87,7 +91,10 @@ export const CONTAINER_TEXTS: readonly Text[] = [
     key: "The entry.",
     optional: "Whether it may be missing; if not, the container waits for it.",
   }),
-  text(ObjectFieldSelector, "A field of the Pod.", { fieldPath: "The path, such as metadata.name." }),
+  text(ObjectFieldSelector, "A field of the Pod.", {
+    apiVersion: "The version in which the field is named; v1 unless given.",
+    fieldPath: "The path, such as metadata.name.",
+  }),
   text(ResourceFieldSelector, "A request or limit of a container.", {
     containerName: "The container; this one unless given.",
     resource: "The resource, such as limits.memory.",
@@ -122,18 +129,23 @@ export const CONTAINER_TEXTS: readonly Text[] = [
   text(Lifecycle, "What to do after a container's start and before its end.", {
     postStart: "Done right after the start. If it fails, the container is ended.",
     preStop: "Done before the container is asked to end; the grace period runs meanwhile.",
+    stopSignal: "The signal that asks it to end; the image's own unless given.",
   }),
   text(LifecycleHandler, "An action: exactly one of these.", { ...HANDLERS, sleep: "Waits some seconds." }),
   text(ResourceRequirements, "What a container needs and may use.", {
     requests:
       "What must be free on a node for the Pod to be placed there, such as cpu: 100m, memory: 64Mi. The limits unless given.",
     limits: "What the container cannot go beyond: CPU is throttled, memory ends it.",
+    claims: "Which of the Pod's resource claims it uses.",
   }),
   text(VolumeMount, "Where a volume appears in a container's file system.", {
     name: "The Pod's volume.",
     mountPath: "Where it appears.",
     subPath: "A path inside the volume that appears instead of its root.",
     readOnly: "Whether it cannot be written.",
+    mountPropagation: "Whether mounts made inside are seen outside, and the other way round: None unless given.",
+    subPathExpr: "As subPath, with variables of the container's environment as $(NAME).",
+    recursiveReadOnly: "Whether mounts below are read-only too.",
   }),
   text(SecurityContext, "What a container is allowed to do. It prevails over the Pod's.", {
     runAsUser: "The user id to run as; the image's own unless given.",
@@ -144,6 +156,9 @@ export const CONTAINER_TEXTS: readonly Text[] = [
     allowPrivilegeEscalation: "Whether a process can gain more rights than its parent.",
     capabilities: "Capabilities to add and drop.",
     seccompProfile: "The system calls that it can make.",
+    seLinuxOptions: "A label for SELinux.",
+    procMount: "How /proc looks: Default or Unmasked.",
+    appArmorProfile: "An AppArmor profile.",
   }),
   text(Capabilities, "Changes of a container's capabilities.", {
     add: "Capabilities to add.",

@@ -253,6 +253,9 @@ export const DETAIL_TEXTS: readonly Text[] = [
     type: "Resource or ContainerResource.",
     resource: "For Resource.",
     containerResource: "For ContainerResource.",
+    object: "For Object.",
+    pods: "For Pods.",
+    external: "For External.",
   }),
   text(ResourceMetricStatus, "What the Pods used.", { name: "cpu or memory.", current: "How much." }),
   text(ContainerResourceMetricStatus, "What one container of each Pod used.", {

@@ -29,6 +29,7 @@ export const META_TEXTS: readonly Text[] = [
     ownerReferences: "Objects that this one depends on: when all of them are gone, it is removed as well.",
     finalizers: "Who has to act before the object is removed. It stays, marked as deleted, until the list is empty.",
     managedFields: "Who set which field, for server-side apply. Written by the server.",
+    selfLink: "Unused.",
   }),
   text(OwnerReference, "An object that another one depends on.", {
     apiVersion: "The owner's API version.",
@@ -43,6 +44,9 @@ export const META_TEXTS: readonly Text[] = [
     operation: "Apply or Update.",
     time: "When the manager last changed its fields.",
     fieldsV1: "The fields, as a tree of names.",
+    apiVersion: "The version in which its fields are named.",
+    fieldsType: "FieldsV1.",
+    subresource: "By which subresource, such as status.",
   }),
   text(LabelSelector, "Selects objects by their labels; all of its parts must hold. An empty one selects everything.", {
     matchLabels: "Labels that an object must have, with exactly these values.",

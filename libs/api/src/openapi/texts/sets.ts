@@ -34,6 +34,8 @@ export const SET_TEXTS: readonly Text[] = [
     numberUnavailable: "Nodes that should have an available Pod and have not.",
     updatedNumberScheduled: "Nodes with a Pod of the newest template.",
     observedGeneration: "The generation that this status speaks of.",
+    collisionCount: "How often a revision's name was taken.",
+    conditions: "What is true of it, or not.",
   }),
   text(StatefulSet, "Runs Pods with names that stay: each has a number, a host name and its place in the order.", {
     spec: "What is wanted.",
@@ -48,9 +50,14 @@ export const SET_TEXTS: readonly Text[] = [
     updateStrategy: "RollingUpdate replaces old Pods from the last to the first, OnDelete only those that you delete.",
     minReadySeconds: "Seconds that a new Pod must be ready for before it counts as available.",
     ordinals: "The number of the first Pod.",
+    volumeClaimTemplates: "Claims that each Pod gets under its own name.",
+    revisionHistoryLimit: "How many old templates are kept for an undo; 10 unless given.",
+    persistentVolumeClaimRetentionPolicy:
+      "Whether claims go with the set or with Pods that are too many: Retain unless given.",
   }),
   text(RollingUpdateStatefulSetStrategy, "How a rolling update goes.", {
     partition: "Pods with a lower number keep the old template.",
+    maxUnavailable: "How many may be missing at once.",
   }),
   text(ControllerRevision, "A template that a set has, or had.", {
     data: "What of the set the revision remembers.",
@@ -65,5 +72,7 @@ export const SET_TEXTS: readonly Text[] = [
     currentRevision: "The revision of the old template.",
     updateRevision: "The revision of the newest template.",
     observedGeneration: "The generation that this status speaks of.",
+    collisionCount: "How often a revision's name was taken.",
+    conditions: "What is true of it, or not.",
   }),
 ];

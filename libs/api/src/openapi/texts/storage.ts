@@ -31,12 +31,16 @@ export const STORAGE_TEXTS: readonly Text[] = [
     hostPath: "A directory of whichever node the Pod runs on: for tests on one node.",
     local: "A directory or disk of one node; needs nodeAffinity.",
   }),
-  text(LocalVolumeSource, "A directory or disk of one node.", { path: "Its path on the node." }),
+  text(LocalVolumeSource, "A directory or disk of one node.", {
+    path: "Its path on the node.",
+    fsType: "The file system, if it has to be mounted.",
+  }),
   text(VolumeNodeAffinity, "Which nodes can reach a volume.", { required: "What a node must be." }),
   text(PersistentVolumeStatus, "Where a PersistentVolume is in its life.", {
     phase: "Available, Bound, Released after its claim is gone, or Failed.",
     message: "Why, in a sentence.",
     reason: "Why, in one word.",
+    lastPhaseTransitionTime: "Since when it is in this phase.",
   }),
   text(PersistentVolumeClaim, "What somebody asks of storage; Pods name it as a volume.", {
     spec: "What is asked for.",
@@ -55,6 +59,7 @@ export const STORAGE_TEXTS: readonly Text[] = [
     phase: "Pending, Bound, or Lost when its volume has vanished.",
     accessModes: "How its volume may be mounted.",
     capacity: "What its volume holds.",
+    conditions: "What is true of it, or not.",
   }),
   text(StorageClass, "How volumes for claims come about.", {
     provisioner: "Who makes them; kubernetes.io/no-provisioner when an administrator does.",

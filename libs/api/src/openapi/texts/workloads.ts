@@ -49,6 +49,8 @@ export const WORKLOAD_TEXTS: readonly Text[] = [
     availableReplicas: "Pods that have been ready for minReadySeconds.",
     unavailableReplicas: "Pods that are missing until all wanted ones are available.",
     conditions: "Available: enough Pods are. Progressing: the rollout moves, or is done.",
+    collisionCount: "How often a ReplicaSet's name was taken.",
+    terminatingReplicas: "Pods that are ending.",
   }),
   text(DeploymentCondition, "One aspect of a Deployment's state.", {
     type: "Available, Progressing or ReplicaFailure.",
@@ -74,5 +76,7 @@ export const WORKLOAD_TEXTS: readonly Text[] = [
     readyReplicas: "Pods that are ready.",
     availableReplicas: "Pods that have been ready for minReadySeconds.",
     observedGeneration: "The generation that this status speaks of.",
+    conditions: "What is true of it, or not.",
+    terminatingReplicas: "Pods that are ending.",
   }),
 ];
