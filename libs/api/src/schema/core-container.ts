@@ -234,7 +234,8 @@ export const VolumeMount = core("VolumeMount", {
 });
 export interface VolumeMount extends Infer<typeof VolumeMount> {}
 
-export const Container = core("Container", {
+/** What containers and ephemeral ones have in common: everything, but under a number of its own in protobuf. */
+const CONTAINER_FIELDS = {
   name: str(1).required(),
   image: str(2),
   command: list(3, "string"),
@@ -260,36 +261,12 @@ export const Container = core("Container", {
   resizePolicy: list(23, ContainerResizePolicy),
   restartPolicy: str(24),
   restartPolicyRules: list(25, ContainerRestartRule),
-});
+};
+
+export const Container = core("Container", CONTAINER_FIELDS);
 export interface Container extends Infer<typeof Container> {}
 
-export const EphemeralContainerCommon = core("EphemeralContainerCommon", {
-  name: str(1).required(),
-  image: str(2),
-  command: list(3, "string"),
-  args: list(4, "string"),
-  workingDir: str(5),
-  ports: list(6, ContainerPort).by("containerPort", "protocol"),
-  env: list(7, EnvVar).by("name"),
-  resources: ref(8, ResourceRequirements),
-  volumeMounts: list(9, VolumeMount).by("mountPath"),
-  livenessProbe: ref(10, Probe),
-  readinessProbe: ref(11, Probe),
-  lifecycle: ref(12, Lifecycle),
-  terminationMessagePath: str(13),
-  imagePullPolicy: str(14).oneOf("Always", "IfNotPresent", "Never"),
-  securityContext: ref(15, SecurityContext),
-  stdin: bool(16),
-  stdinOnce: bool(17),
-  tty: bool(18),
-  envFrom: list(19, EnvFromSource),
-  terminationMessagePolicy: str(20).oneOf("File", "FallbackToLogsOnError"),
-  volumeDevices: list(21, VolumeDevice).by("devicePath"),
-  startupProbe: ref(22, Probe),
-  resizePolicy: list(23, ContainerResizePolicy),
-  restartPolicy: str(24),
-  restartPolicyRules: list(25, ContainerRestartRule),
-});
+export const EphemeralContainerCommon = core("EphemeralContainerCommon", CONTAINER_FIELDS);
 export interface EphemeralContainerCommon extends Infer<typeof EphemeralContainerCommon> {}
 
 export const EphemeralContainer = core("EphemeralContainer", {
