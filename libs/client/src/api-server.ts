@@ -2,6 +2,7 @@ import { type Clock, TriremeError } from "@trireme/base";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
+import { type SecureContext, type TLSSocket, createSecureContext } from "node:tls";
 import type { ClientTiming } from "./timing.ts";
 
 /** PEM texts of the client and of the authority it trusts. */
@@ -60,7 +61,13 @@ export class ApiServer {
   readonly address: string;
   private readonly host: string;
   private readonly port: number;
-  private readonly tls: ClientTls;
+  /** Read from PEM once, not for each connection. */
+  private readonly secureContext: SecureContext;
+  /**
+   * The newest ticket of this server. With it a handshake needs no signatures: when the bus is lost every informer opens a
+   * watch at once, each on a connection of its own, and full handshakes alone would keep the machines busy for a second.
+   */
+  private session: Buffer | undefined;
   private readonly timing: ClientTiming;
   private readonly clock: Clock;
   private readonly onDead: () => void;
@@ -81,7 +88,7 @@ export class ApiServer {
     if (at <= 0 || !Number.isInteger(this.port) || this.port < 1) {
       throw new TriremeError("BadRequest", `${JSON.stringify(address)} is not host:port`);
     }
-    this.tls = tls;
+    this.secureContext = createSecureContext({ ca: tls.ca, cert: tls.cert, key: tls.key, minVersion: "TLSv1.2" });
     this.timing = timing;
     this.clock = clock;
     this.onDead = onDead;
@@ -118,6 +125,9 @@ export class ApiServer {
       cancelConnect = this.clock.after(this.timing.connectMs, () =>
         abort(new Error(`no connection within ${this.timing.connectMs} ms`)),
       );
+      (socket as TLSSocket).on("session", (session) => {
+        this.session = session;
+      });
       socket.once("secureConnect", () => {
         sent = true;
         cancelConnect?.();
@@ -189,9 +199,11 @@ export class ApiServer {
     this.probing.destroy();
   }
 
-  private tlsOptions(): ClientTls & { servername: string; minVersion: "TLSv1.2" } {
+  private tlsOptions(): { secureContext: SecureContext; servername: string; session?: Buffer } {
+    const { secureContext, session } = this;
     // An address has no server name; node then verifies the address against the certificate.
-    return { ...this.tls, servername: isIP(this.host) === 0 ? this.host : "", minVersion: "TLSv1.2" };
+    const servername = isIP(this.host) === 0 ? this.host : "";
+    return { secureContext, servername, ...(session === undefined ? {} : { session }) };
   }
 
   private createAgent(keepAlive: boolean): Agent {

@@ -213,6 +213,20 @@ describe("requests", () => {
   });
 });
 
+it("proves itself once to a server, and then opens connections by its ticket, as the same user", async () => {
+  const server = await startServer();
+  const reused: boolean[] = [];
+  server.handle = (req, res) => {
+    reused.push((req.socket as TLSSocket).isSessionReused());
+    res.writeHead(200).end();
+  };
+  const pods = clientOf([server.address]).resource(PODS, "ns");
+  for (let i = 0; i < 3; i++) await pods.watch({ resourceVersion: "1" }, () => {});
+  expect(reused).toEqual([false, true, true]);
+  expect(new Set(server.seen.map((line) => line.split(" ")[0])).size).toBe(1);
+  expect(server.seen[0]).not.toContain("undefined");
+});
+
 describe("failover", () => {
   it("passes over servers that refuse, and returns to the first once it is ready", async () => {
     const first = await refusing();
