@@ -16,10 +16,11 @@ export function cgroupRoots(mounts = readFileSync("/proc/self/mounts", "utf8")):
 }
 
 /**
- * The kernel shares CPU among groups and the processes beside them as if a group were one process. A cluster is some
- * thirty: with the weight of one it would starve, heartbeats first, next to a compiler or a test run on the same machine.
+ * The kernel shares CPU among groups and the processes beside them as if a group were one process, and a cluster is some
+ * thirty: with the weight of one it would starve, heartbeats first, next to a compiler on the same machine. Yet not
+ * thirty: pods that burn CPU must leave the machine usable.
  */
-const WEIGHT_OF_PROCESSES = 32;
+const WEIGHT_IN_PROCESSES = 8;
 /** The files that hold a group's weight in version 1 and version 2, and the weight of one process. */
 const WEIGHT_FILES: readonly (readonly [file: string, ofOne: number])[] = [
   ["cpu.shares", 1024],
@@ -46,7 +47,7 @@ export function createCgroup(group: string, roots = cgroupRoots()): void {
 /** Gives the outermost group of all clusters its weight beside everything else on the machine. */
 function weigh(path: string): void {
   for (const [file, ofOne] of WEIGHT_FILES) {
-    if (existsSync(join(path, file))) writeFileSync(join(path, file), String(ofOne * WEIGHT_OF_PROCESSES));
+    if (existsSync(join(path, file))) writeFileSync(join(path, file), String(ofOne * WEIGHT_IN_PROCESSES));
   }
 }
 

@@ -59,14 +59,14 @@ describe("cgroups", () => {
     expect(existsSync(join(root, "trireme"))).toBe(false);
   });
 
-  it("weigh as much as their processes beside everything else, and the same among themselves", () => {
+  it("weigh more than one process beside everything else, and the same among themselves", () => {
     const root = join(dir, "weights");
     for (const group of ["trireme", "trireme/x"]) {
       mkdirSync(join(root, group), { recursive: true });
       writeFileSync(join(root, group, "cpu.shares"), "1024");
     }
     createCgroup("/trireme/x", [root]);
-    expect(readFileSync(join(root, "trireme/cpu.shares"), "utf8")).toBe("32768");
+    expect(readFileSync(join(root, "trireme/cpu.shares"), "utf8")).toBe("8192");
     expect(readFileSync(join(root, "trireme/x/cpu.shares"), "utf8")).toBe("1024");
   });
 
