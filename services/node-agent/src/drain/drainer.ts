@@ -40,6 +40,8 @@ const BEAT_MS = 1000;
 interface Waiting {
   readonly name: string;
   drain: Drain;
+  /** When every slice that lists the pod was first seen to mark it. */
+  markedAt?: number;
   readonly resolve: () => void;
 }
 
@@ -66,7 +68,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
     for (const [key, revision] of Object.entries(applied)) {
       known.applied.set(key, Math.max(revision, known.applied.get(key) ?? 0));
     }
-    if (waiting.size > 0) review();
+    if (waiting.size > 0) review(from);
   }
 
   /** Acknowledgements come from authenticated nodes, each on its own subject; of nodes that we know we keep them. */
@@ -104,7 +106,8 @@ export function createDrainer(options: DrainerOptions): Drainer {
     cancelBeat = clock.after(BEAT_MS, beat);
   }
 
-  function review(): void {
+  /** Lets go whoever has waited for long enough; `heardOf` is the node whose word is new. */
+  function review(heardOf?: string): void {
     cancelWait();
     const now = clock.monotonic();
     const proxies = nodes
@@ -119,19 +122,23 @@ export function createDrainer(options: DrainerOptions): Drainer {
     for (const [uid, one] of waiting) {
       const { drain, verdict } = drainStep(one.drain, seen);
       one.drain = drain;
+      if (Object.values(drain.slices).every((revision) => revision !== undefined)) one.markedAt ??= now;
       if (verdict.type === "wait") {
         until = Math.min(until, verdict.until);
         continue;
       }
       waiting.delete(uid);
       const ms = Math.round(now - drain.since);
+      // How much of it the mark took, and who spoke last: where a slow drain comes from.
+      const markedMs = one.markedAt === undefined ? undefined : Math.round(one.markedAt - drain.since);
+      const told = { pod: one.name, ms, markedMs };
       if (verdict.why === "late")
-        log.warn("pod ends, and not every node has acknowledged", { pod: one.name, ms, behind: verdict.behind });
-      else if (verdict.why === "acknowledged") log.info("pod out of rotation", { pod: one.name, ms });
+        log.warn("pod ends, and not every node has acknowledged", { ...told, behind: verdict.behind });
+      else if (verdict.why === "acknowledged") log.info("pod out of rotation", { ...told, last: heardOf });
       options.onDrained?.(ms / 1000, verdict.why);
       one.resolve();
     }
-    if (Number.isFinite(until)) cancelWait = clock.after(Math.max(0, until - now), review);
+    if (Number.isFinite(until)) cancelWait = clock.after(Math.max(0, until - now), () => review());
     followWhenNeeded(proxies, now);
   }
 
