@@ -1,0 +1,30 @@
+/**
+ * `node load-generator.ts URL FRESH KEPT`: sends FRESH requests a second on connections of their own and KEPT a second
+ * over kept ones, until its standard input ends; then, and for each line of the input, prints a {@link GeneratorReport}
+ * of all so far. A process of its own, so that it can run in a pod's network, and so that a test's own work delays no
+ * request.
+ */
+import { createInterface } from "node:readline";
+import { type LoadReport, fetchText, keptConnections, openLoop } from "./http.ts";
+
+/** What a generator prints. */
+export interface GeneratorReport {
+  readonly fresh: LoadReport;
+  readonly kept: LoadReport;
+}
+
+/** Each is used a few times a second: enough to lie on every pod, few enough to be in use when its pod ends. */
+const CONNECTIONS = 20;
+
+const [url = "", fresh, kept] = process.argv.slice(2);
+const connections = keptConnections(CONNECTIONS);
+const loads = [openLoop(Number(fresh), () => fetchText(url)), openLoop(Number(kept), () => connections.send(url))];
+const report = (): void => console.log(JSON.stringify({ fresh: loads[0]!.soFar, kept: loads[1]!.soFar }));
+createInterface({ input: process.stdin })
+  .on("line", report)
+  .once("close", () => {
+    void Promise.all(loads.map((load) => load.stop())).then(() => {
+      report();
+      connections.close();
+    });
+  });
