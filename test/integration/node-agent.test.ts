@@ -255,11 +255,30 @@ describe.runIf(able)("the node's agent on a real containerd", () => {
     expect(names()).toContain(idOf(before));
   });
 
+  it("starts a dead container again while no server answers, by what was known of its pod", async () => {
+    await agent.until("the manifest on disk", () => existsSync(`${host.dir}/manifests/uid-web.json`));
+    expect(readdirSync(`${host.dir}/manifests`)).toEqual(["uid-web.json"]);
+    const { containerStatuses } = agent.statuses.get("web") ?? (await agent.podReady("web"));
+    const { restartCount, containerID } = containerStatuses![0]!;
+    await agent.kill();
+    agent = new Agent(host);
+    host.ctr("task", "kill", "-s", "SIGKILL", containerID!.replace("containerd://", ""));
+    const after = await agent.until("its next life", () => {
+      const status = agent.statuses.get("web");
+      return status?.containerStatuses![0]!.restartCount === restartCount + 1 && agent.isReady("web") && status;
+    });
+    agent.order({ op: "put", pod: { ...web("web"), status: after } });
+    agent.order({ op: "listed" });
+    await agent.ready();
+    expect(names()).toContain(idOf(after));
+  });
+
   it("leaves nothing of a deleted pod", async () => {
     agent.order({ op: "put", pod: deleted(web("web")) });
     await agent.until("its end", () => agent.said.some((said) => said["forgotten"] === "uid-web"));
     expect(names().trim()).toBe("");
     expect(readdirSync(`${host.dir}/pods`)).toEqual([]);
     expect(readdirSync(`${host.dir}/volumes`)).toEqual([]);
+    await agent.until("its manifest's end", () => readdirSync(`${host.dir}/manifests`).length === 0);
   });
 });
