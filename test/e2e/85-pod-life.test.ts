@@ -327,7 +327,7 @@ describe("the life of a pod:", () => {
       const [peek] = (await get("works")).status.ephemeralContainerStatuses;
       expect(peek).toMatchObject({ name: "peek", state: { terminated: { exitCode: 0 } } });
     });
-    expect(await kubectl("logs", "-n", NS, "works", "-c", "peek")).toContain("httpd -f -p 8080");
+    expect(await kubectl("logs", "-n", NS, "works", "-c", "peek")).toContain("/bin/hello");
     expect(isReady(await get("works"))).toBe(true);
   });
 

@@ -103,6 +103,8 @@ const idOf = (status: PodStatus): string => status.containerStatuses![0]!.contai
 describe.runIf(able)("the node's agent on a real containerd", () => {
   let host: NodeHost;
   let agent: Agent;
+  /** What the second agent found running. */
+  let adopted: PodStatus | undefined;
   const names = (): string => host.ctr("containers", "ls", "-q");
 
   beforeAll(async () => {
@@ -253,16 +255,16 @@ describe.runIf(able)("the node's agent on a real containerd", () => {
     expect(idOf(status)).toBe(idOf(before));
     expect(status.containerStatuses![0]).toMatchObject({ ready: true, restartCount: 1 });
     expect(names()).toContain(idOf(before));
+    adopted = status;
   });
 
   it("starts a dead container again while no server answers, by what was known of its pod", async () => {
     await agent.until("the manifest on disk", () => existsSync(`${host.dir}/manifests/uid-web.json`));
     expect(readdirSync(`${host.dir}/manifests`)).toEqual(["uid-web.json"]);
-    const { containerStatuses } = agent.statuses.get("web") ?? (await agent.podReady("web"));
-    const { restartCount, containerID } = containerStatuses![0]!;
+    const { restartCount } = adopted!.containerStatuses![0]!;
     await agent.kill();
     agent = new Agent(host);
-    host.ctr("task", "kill", "-s", "SIGKILL", containerID!.replace("containerd://", ""));
+    host.ctr("task", "kill", "-s", "SIGKILL", idOf(adopted!));
     const after = await agent.until("its next life", () => {
       const status = agent.statuses.get("web");
       return status?.containerStatuses![0]!.restartCount === restartCount + 1 && agent.isReady("web") && status;
