@@ -102,6 +102,13 @@ describe("a pod's volumes", () => {
     expect(readdirSync(path)).toEqual(["file"]);
   });
 
+  it("whose use can not be read are not taken for unused", async () => {
+    await prepare({ persistentVolumeClaim: { claimName: "data" } });
+    rmSync(join(dir, "volumes", "uid-1", "claims"), { recursive: true });
+    writeFileSync(join(dir, "volumes", "uid-1", "claims"), "no directory");
+    await expect(volumes.pathsInUse()).rejects.toThrow("ENOTDIR");
+  });
+
   it("are written by one at a time, so that none removes what another writes", async () => {
     const pod: Pod = {
       metadata: { name: "p", namespace: "ns", uid: "uid-1" },

@@ -206,7 +206,7 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
       const paths = new Set<string>();
       for (const uid of await directoriesIn(root)) {
         const notes = join(root, uid, NOTES);
-        for (const name of await readdir(notes).catch(() => [])) paths.add(await readlink(join(notes, name)));
+        for (const name of await readdir(notes).catch(ifAbsent([]))) paths.add(await readlink(join(notes, name)));
       }
       return paths;
     },
@@ -309,7 +309,14 @@ async function emptyDir(dir: string, inMemory: boolean, sizeLimit: string | unde
 }
 
 async function directoriesIn(dir: string): Promise<string[]> {
-  return (await readdir(dir, { withFileTypes: true }).catch(() => []))
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name);
+  const entries = await readdir(dir, { withFileTypes: true }).catch(ifAbsent([]));
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+/** What is not there is empty; what can not be read must not be taken for empty, or data in use would be removed. */
+function ifAbsent<T>(answer: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (error.code !== "ENOENT") throw error;
+    return answer;
+  };
 }
