@@ -18,6 +18,9 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["libs/*/{src,testing}/**/*.test.ts", "services/*/src/**/*.test.ts", "deploy/**/*.test.ts"],
+          setupFiles: ["test/property-seed.ts"],
+          // Time tells nothing here, and a property test on a busy machine may take long.
+          testTimeout: 30_000,
         },
       },
       { test: { name: "tidy", include: ["test/tidy/**/*.test.ts"] } },
