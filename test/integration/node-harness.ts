@@ -9,7 +9,6 @@ import {
   check,
   createGate,
   createImageStore,
-  createManifestStore,
   createPodRunner,
   createPodSet,
   createProber,
@@ -72,7 +71,7 @@ const runner = createPodRunner({
   now: () => Date.now(),
   log,
   drain: async () => undefined,
-  services: () => [],
+  services: async () => [],
   lastWords: lastWords(volumes),
   onCreated: (uid, containerId, sandboxId) => set.onCreated(uid, containerId, sandboxId),
   onForgotten: (uid) => {
@@ -94,7 +93,6 @@ const set = createPodSet({
   prober,
   actors,
   lastWords: lastWords(volumes),
-  manifests: createManifestStore(`${dir}/manifests`, systemClock, log),
   clock: systemClock,
   log,
 });

@@ -1,8 +1,5 @@
 import type { Endpoint, EndpointSlice, Service } from "@trireme/api";
 
-/** Record types that the zone answers; every other type of an existing name has no data. */
-export type RecordType = "A" | "CNAME" | "SRV" | "PTR" | "SOA" | "NS" | "TXT";
-
 /** One record, in the shape that dns-packet encodes. */
 export type ZoneRecord =
   | { readonly name: string; readonly type: "A" | "CNAME" | "PTR" | "NS"; readonly ttl: number; readonly data: string }

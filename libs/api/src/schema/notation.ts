@@ -199,8 +199,6 @@ export const bool = (number: number): Field<boolean> => field(number, "one", "bo
 export const int32 = (number: number): Field<number> => field(number, "one", "int32");
 /** An integer of 64 bits in protobuf; JSON keeps it exact up to 2^53 and refuses more. */
 export const int64 = (number: number): Field<number> => field(number, "one", "int64");
-/** A floating-point number. */
-export const double = (number: number): Field<number> => field(number, "one", "double");
 /** A quantity such as `500m` or `1Gi`; numbers are turned into strings on decoding. */
 export const quantity = (number: number): Field<string> => field(number, "one", "quantity");
 /** A port or count as a number, or a name or percentage as a string. */
@@ -209,8 +207,6 @@ export const intOrString = (number: number): Field<number | string> => field(num
 export const time = (number: number): Field<string> => field(number, "one", "time");
 /** An RFC 3339 time with microseconds. */
 export const microTime = (number: number): Field<string> => field(number, "one", "microTime");
-/** Bytes, base64 in JSON. */
-export const bytes = (number: number): Field<string> => field(number, "one", "bytes");
 /** Any JSON object. */
 export const anything = (number: number): Field<Record<string, unknown>> => field(number, "one", "any");
 

@@ -1,11 +1,4 @@
-import {
-  type KubeObject,
-  type Message,
-  type Resource,
-  jsonMergePatch,
-  jsonPatch,
-  strategicMergePatch,
-} from "@trireme/api";
+import { type Message, jsonMergePatch, jsonPatch, strategicMergePatch } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
 import type { PatchType } from "../pipeline/request.ts";
 
@@ -33,21 +26,4 @@ export function patched(schema: Message, current: unknown, type: Exclude<PatchTy
 function mustBeObject(body: unknown): object {
   if (typeof body === "object" && body !== null && !Array.isArray(body)) return body;
   throw new TriremeError("BadRequest", "the patch must be an object");
-}
-
-/** Refuses a patch that would make the object another one. */
-export function checkIdentity(resource: Resource, before: KubeObject, after: KubeObject): void {
-  const { name, namespace } = before.metadata;
-  if (after.metadata.name !== name) {
-    throw new TriremeError(
-      "BadRequest",
-      `the name of the object (${after.metadata.name}) does not match the name on the URL (${name})`,
-    );
-  }
-  if (resource.namespaced && after.metadata.namespace !== namespace) {
-    throw new TriremeError(
-      "BadRequest",
-      `the namespace of the object (${after.metadata.namespace}) does not match the namespace on the URL (${namespace})`,
-    );
-  }
 }

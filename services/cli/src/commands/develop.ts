@@ -54,12 +54,14 @@ function devCommand(): Command {
     }),
   );
   command.addCommand(
-    new Command("check").description("proto lint, types, lint, format and the tidy test").action(async () => {
-      const tallies: Tally[] = [];
-      for (const name of ["check", "tidy"]) tallies.push(await suiteOf(name).run(repoRoot(), []));
-      process.stdout.write(`\n${summary(tallies)}`);
-      if (tallies.some((tally) => tally.failed > 0)) process.exitCode = 1;
-    }),
+    new Command("check")
+      .description("proto lint, types, lint, format, nothing unused, and the tidy test")
+      .action(async () => {
+        const tallies: Tally[] = [];
+        for (const name of ["check", "tidy"]) tallies.push(await suiteOf(name).run(repoRoot(), []));
+        process.stdout.write(`\n${summary(tallies)}`);
+        if (tallies.some((tally) => tally.failed > 0)) process.exitCode = 1;
+      }),
   );
   return command;
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { TriremeError } from "@trireme/base";
 import { writePrivateFile } from "@trireme/pki";
 import { balancerConfigOf } from "../balancer/config.ts";
-import { type ClusterPlan, type ClusterShape, PORTS, planCluster } from "../plan/cluster-plan.ts";
+import { type ClusterPlan, type ClusterShape, planCluster } from "../plan/cluster-plan.ts";
 import type { Programs } from "../plan/processes.ts";
 import { clearMarks, forgetMemory, restoreHosts } from "./hosts.ts";
 import { createIdentities } from "./identities.ts";
@@ -136,9 +136,4 @@ export function requireRoot(): void {
 /** The address people and tools use: the balancer's. */
 export function apiAddressOf(plan: ClusterPlan): string {
   return `https://127.0.0.1:${plan.shape.httpsPort}`;
-}
-
-/** A server's own address, `host:port`. */
-export function httpsAddressOf(host: { readonly address: string }): string {
-  return `${host.address}:${PORTS.https}`;
 }

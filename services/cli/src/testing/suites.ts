@@ -19,11 +19,12 @@ const CHECKS: readonly { readonly name: string; readonly command: readonly strin
   { name: "types", command: [...bin("typescript/bin/tsc"), "-p", "."] },
   { name: "lint", command: [...bin("oxlint/bin/oxlint"), "--type-aware"] },
   { name: "format", command: [...bin("oxfmt/bin/oxfmt"), "--check"] },
+  { name: "nothing unused", command: [...bin("knip/bin/knip.js"), "--no-progress"] },
 ];
 
 /** The suites that continuous integration runs, in this order: what fails fast comes first. */
 export const SUITES: readonly Suite[] = [
-  { name: "check", help: "proto lint, types, lint, format", run: runChecks },
+  { name: "check", help: "proto lint, types, lint, format, nothing unused", run: runChecks },
   vitestSuite("unit", "one module at a time"),
   vitestSuite("tidy", "the rules of the house"),
   vitestSuite("integration", "one part with real neighbours"),

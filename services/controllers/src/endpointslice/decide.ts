@@ -5,7 +5,7 @@ import { controllerReference } from "../ownership.ts";
 import type { EndpointGroup } from "./endpoints.ts";
 
 /** The label that leads from a slice to its service. */
-export const SERVICE_NAME = "kubernetes.io/service-name";
+const SERVICE_NAME = "kubernetes.io/service-name";
 const MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by";
 const MANAGED_BY = "endpointslice-controller.k8s.io";
 const HEADLESS = "service.kubernetes.io/headless";
