@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { buildSync } from "esbuild";
 import { writeImages } from "./archive.ts";
 import { closureOf } from "./debian-closure.ts";
@@ -24,6 +24,9 @@ const folder = resolve(folderArgument);
 const cache = resolve(cacheArgument);
 const root = join(import.meta.dirname, "../..");
 
+/** Of this program's sources those that decide what is in a layer: with others it may come out differently. */
+const LAYER_SOURCES = ["debian.ts", "debian-files.ts", "layer-cache.ts", "source-files.ts", "tar.ts"] as const;
+
 const inputs = hashInputs();
 const stamp = join(cache, "inputs.txt");
 if (!existsSync(join(cache, "images.tar")) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== inputs) {
@@ -31,14 +34,20 @@ if (!existsSync(join(cache, "images.tar")) || !existsSync(stamp) || readFileSync
   const module = (await import(join(folder, "images.ts"))) as { readonly images: readonly ImageRecipe[] };
   const debian = join(cache, "debian");
   try {
-    build(module.images, debian);
+    try {
+      build(module.images, debian);
+    } catch (thrown) {
+      if (!wasRefused(thrown)) throw thrown;
+      // The lists are of another day than the mirror: what they name may be gone.
+      refreshLists(debian);
+      build(module.images, debian);
+    }
+    writeFileSync(stamp, inputs);
   } catch (thrown) {
-    if (!wasRefused(thrown)) throw thrown;
-    // The lists are of another day than the mirror: what they name may be gone.
-    refreshLists(debian);
-    build(module.images, debian);
+    const { message, stderr } = thrown as { message: string; stderr?: string };
+    process.stderr.write(`${folder}/images.ts: ${message}\n${stderr === undefined ? "" : String(stderr)}`);
+    process.exitCode = 1;
   }
-  writeFileSync(stamp, inputs);
 }
 
 /** All that images are made from, but for Debian's packages: sources, this program, npm's lock and the machine's kind. */
@@ -52,7 +61,7 @@ function hashInputs(): string {
   ];
   for (const file of sources) {
     if (/\.(test\.ts|md|ya?ml)$/.test(file) || file.includes("/node_modules/")) continue;
-    hash.update(file).update("\0").update(readFileSync(file)).update("\0");
+    hash.update(relative(root, file)).update("\0").update(readFileSync(file)).update("\0");
   }
   return hash.digest("hex");
 }
@@ -150,12 +159,9 @@ function hashOf(content: Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** This program's own sources: with other ones a layer may come out differently. */
 function hashProgram(): string {
   const hash = createHash("sha256");
-  for (const name of filesBelow(import.meta.dirname)) {
-    if (name.endsWith(".ts") && !name.endsWith(".test.ts")) hash.update(readFileSync(join(import.meta.dirname, name)));
-  }
+  for (const name of LAYER_SOURCES) hash.update(readFileSync(join(import.meta.dirname, name)));
   return hash.digest("hex");
 }
 

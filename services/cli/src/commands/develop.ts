@@ -1,7 +1,7 @@
 import { TriremeError } from "@trireme/base";
 import { Command } from "commander";
 import { repoRoot } from "../local/programs.ts";
-import { SUITES, benchmarks, prepareFresh, runBenchmark, suiteOf } from "../testing/suites.ts";
+import { SUITES, benchmarks, prepareLater, runBenchmark, suiteOf } from "../testing/suites.ts";
 import { type Tally, summary } from "../testing/tally.ts";
 
 /** `test`, `bench`, `dev`: for those who work on Trireme itself. */
@@ -19,7 +19,7 @@ function testCommand(): Command {
     .addHelpText("after", `\nSuites:\n${names}`)
     .action(async (suite: string | undefined, extra: string[]) => {
       const suites = suite === undefined ? SUITES : [suiteOf(suite)];
-      if (suite === undefined) prepareFresh(repoRoot());
+      if (suite === undefined) prepareLater(repoRoot());
       const tallies: Tally[] = [];
       for (const one of suites) {
         process.stdout.write(`\n== ${one.name}: ${one.help}\n`);

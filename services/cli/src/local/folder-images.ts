@@ -38,14 +38,18 @@ export async function loadEverywhere(
   );
 }
 
-async function buildFolder(folder: string): Promise<ImageArchive> {
+/** The command that builds a folder's images. Two that build the same wait for each other; the second finds all done. */
+export function builderOf(folder: string): readonly string[] {
   const cache = cacheOf(folder);
   mkdirSync(cache, { recursive: true });
-  const builder = [process.execPath, join(repoRoot(), "deploy/images/build-folder.ts"), folder, cache];
-  // Two that build the same wait for each other; the second finds all done.
-  const code = await runShown(["flock", join(cache, "lock"), ...builder]);
+  const builder = join(repoRoot(), "deploy/images/build-folder.ts");
+  return ["flock", join(cache, "lock"), process.execPath, builder, folder, cache];
+}
+
+async function buildFolder(folder: string): Promise<ImageArchive> {
+  const code = await runShown(builderOf(folder));
   if (code !== 0) throw new TriremeError("InternalError", `the images of ${folder} were not built; see above`);
-  return readArchive(cache);
+  return readArchive(cacheOf(folder));
 }
 
 /** Where a folder's images and what they are made from are kept, beside the tools that came from the network. */

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { TriremeError } from "@trireme/base";
+import { builderOf } from "../local/folder-images.ts";
 import { type Tally, type VitestReport, tallyLines, tallyReport } from "./tally.ts";
 
 /** One suite of `tri test`. */
@@ -76,11 +77,16 @@ async function runFresh(root: string): Promise<Tally> {
   return tallyLines("fresh", output, code, secondsSince(start));
 }
 
-/** Begins what `fresh` needs from the network, so that it is there when its turn comes; a failure shows then. */
-export function prepareFresh(root: string): void {
-  const child = spawn("nice", ["bash", "test/fresh/bare-root.sh"], { cwd: root, stdio: "ignore" });
-  child.on("error", () => undefined);
-  child.unref();
+/**
+ * Begins what later suites need from the network, so that it is there when its turn comes; a failure shows then: the bare
+ * root of `fresh`, and the images of the example that e2e brings up.
+ */
+export function prepareLater(root: string): void {
+  for (const command of [["bash", "test/fresh/bare-root.sh"], builderOf(join(root, "deploy/examples/blog"))]) {
+    const child = spawn("nice", command, { cwd: root, stdio: "ignore" });
+    child.on("error", () => undefined);
+    child.unref();
+  }
 }
 
 /** Runs a command, shows its output as it comes and answers it. */
