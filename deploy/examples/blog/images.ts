@@ -9,7 +9,8 @@ import type { BundleLayer, DebianLayer, FilesLayer, ImageRecipe } from "../../im
 const APP = "10001:10001";
 const POSTGRES = "10002:10002";
 
-const APPLETS = "sh cat cp date env false grep head id kill ls mkdir mv ps rm sed sha256sum sleep tail test true wget";
+const APPLETS =
+  "sh cat chmod cp date env false grep head id kill ls mkdir mv ps rm sed sha256sum sleep tail test true wget";
 
 /** Folders as Debian has merged them, users, and a shell with what scripts and curious people need. */
 const layout: FilesLayer = {

@@ -223,14 +223,20 @@ function viewOf(path) {
 }
 
 let shown = 0;
+/** Shorter waits are not worth a word. */
+const PATIENCE_MS = 700;
 
 /** Shows what the address says; of two at once, the later. */
 async function render() {
   const turn = ++shown;
   main.setAttribute("aria-busy", "true");
+  const waiting = setTimeout(() => {
+    if (turn === shown) main.replaceChildren(make("p", { class: "state", role: "status" }, "One moment …"));
+  }, PATIENCE_MS);
   const view = await Promise.resolve()
     .then(() => viewOf(location.pathname))
     .catch((error) => (error.status === 404 ? missingView() : failedView(error)));
+  clearTimeout(waiting);
   if (turn !== shown) return;
   const [title, ...content] = view;
   document.title = `${title} · The Oar`;

@@ -15,6 +15,9 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
   mv "$PGDATA.new" "$PGDATA"
 fi
 
+# fsGroup opens every file of the volume to its group; PostgreSQL serves no folder that others can write.
+chmod 700 "$PGDATA"
+
 postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/run/postgresql \
   -c shared_buffers=32MB -c max_connections=60 -c jit=off &
 server=$!
