@@ -18,7 +18,7 @@ import {
   tryKubectl,
 } from "./cluster.ts";
 import { type Finished, expectThat, run, within } from "./process.ts";
-import { webSocket } from "./web-socket.ts";
+import { channelOf, webSocket } from "./web-socket.ts";
 
 const NS = "pod-life";
 const IMAGE = "trireme.local/hello:1";
@@ -312,10 +312,23 @@ describe("the life of a pod:", () => {
     const query =
       "container=c&stdout=true&stderr=true&command=busybox&command=sh&command=-c&command=echo%20hi%3B%20exit%204";
     const path = `/api/v1/namespaces/${NS}/pods/works/exec?${query}`;
-    const { channels } = await webSocket(path, "v4.channel.k8s.io");
-    expect(channels.get(1)).toBe("hi\n");
-    expect(JSON.parse(channels.get(3)!)).toMatchObject({ status: "Failure", reason: "NonZeroExitCode" });
+    const heard = await webSocket(path, "v4.channel.k8s.io");
+    expect(channelOf(heard, 1)).toBe("hi\n");
+    expect(JSON.parse(channelOf(heard, 3))).toMatchObject({ status: "Failure", reason: "NonZeroExitCode" });
     expect((await webSocket(path, "v5.channel.k8s.io")).status).toBeGreaterThanOrEqual(400);
+    const log = await webSocket(`/api/v1/namespaces/${NS}/pods/talks/log?container=d`, "binary.k8s.io");
+    expect(Buffer.concat(log.messages).toString()).toBe("d 1\n");
+  });
+
+  it("a container that is added to look inside sees its target's processes", async () => {
+    const look = ["--container=peek", "--target=c", `--image=${IMAGE}`, "--", "busybox", "ps"];
+    await kubectl("debug", "-n", NS, "works", ...look);
+    await within(10_000, "it has looked", async () => {
+      const [peek] = (await get("works")).status.ephemeralContainerStatuses;
+      expect(peek).toMatchObject({ name: "peek", state: { terminated: { exitCode: 0 } } });
+    });
+    expect(await kubectl("logs", "-n", NS, "works", "-c", "peek")).toContain("/bin/hello");
+    expect(isReady(await get("works"))).toBe(true);
   });
 
   it("a terminal has the size of the user's", async () => {

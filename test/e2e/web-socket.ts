@@ -8,8 +8,8 @@ import { adminCredentials } from "./cluster.ts";
 export interface Heard {
   /** 101, or the code of the refusal. */
   readonly status: number;
-  /** What came on each channel of the remote command protocol. */
-  readonly channels: ReadonlyMap<number, string>;
+  /** The binary messages, whole. */
+  readonly messages: readonly Buffer[];
 }
 
 /** Opens a WebSocket to the API as a client that speaks one protocol, and listens until it ends. */
@@ -27,14 +27,14 @@ export async function webSocket(path: string, protocol: string): Promise<Heard> 
     asked.on("error", reject);
     asked.on("response", (response: IncomingMessage) => {
       response.resume();
-      resolve({ status: response.statusCode ?? 0, channels: new Map() });
+      resolve({ status: response.statusCode ?? 0, messages: [] });
     });
     asked.on("upgrade", (response: IncomingMessage, socket: Socket, head: Buffer) => {
       const pieces = [head];
       socket.on("data", (piece: Buffer) => pieces.push(piece));
       socket.on("error", reject);
       socket.on("close", () => {
-        resolve({ status: response.statusCode ?? 0, channels: channelsOf(Buffer.concat(pieces)) });
+        resolve({ status: response.statusCode ?? 0, messages: messagesOf(Buffer.concat(pieces)) });
       });
     });
     asked.end();
@@ -43,18 +43,19 @@ export async function webSocket(path: string, protocol: string): Promise<Heard> 
 
 const BINARY = 2;
 
-/** The binary frames of a server, by their first byte. */
-function channelsOf(bytes: Buffer): Map<number, string> {
-  const out = new Map<number, string>();
+/** What came on one channel of the remote command protocol: the first byte of a message names it. */
+export function channelOf({ messages }: Heard, channel: number): string {
+  return messages.flatMap((message) => (message[0] === channel ? [message.toString("utf8", 1)] : [])).join("");
+}
+
+function messagesOf(bytes: Buffer): Buffer[] {
+  const out: Buffer[] = [];
   for (let at = 0; at + 2 <= bytes.length;) {
     const short = bytes[at + 1]! & 0x7f;
     const begin = at + (short === 126 ? 4 : short === 127 ? 10 : 2);
     const length =
       short === 126 ? bytes.readUInt16BE(at + 2) : short === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : short;
-    if ((bytes[at]! & 0x0f) === BINARY && length > 0) {
-      const channel = bytes[begin]!;
-      out.set(channel, (out.get(channel) ?? "") + bytes.toString("utf8", begin + 1, begin + length));
-    }
+    if ((bytes[at]! & 0x0f) === BINARY && length > 0) out.push(bytes.subarray(begin, begin + length));
     at = begin + length;
   }
   return out;

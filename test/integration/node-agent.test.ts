@@ -103,6 +103,8 @@ const idOf = (status: PodStatus): string => status.containerStatuses![0]!.contai
 describe.runIf(able)("the node's agent on a real containerd", () => {
   let host: NodeHost;
   let agent: Agent;
+  /** What the second agent found running. */
+  let adopted: PodStatus | undefined;
   const names = (): string => host.ctr("containers", "ls", "-q");
 
   beforeAll(async () => {
@@ -253,6 +255,24 @@ describe.runIf(able)("the node's agent on a real containerd", () => {
     expect(idOf(status)).toBe(idOf(before));
     expect(status.containerStatuses![0]).toMatchObject({ ready: true, restartCount: 1 });
     expect(names()).toContain(idOf(before));
+    adopted = status;
+  });
+
+  it("starts a dead container again while no server answers, by what was known of its pod", async () => {
+    await agent.until("the manifest on disk", () => existsSync(`${host.dir}/manifests/uid-web.json`));
+    expect(readdirSync(`${host.dir}/manifests`)).toEqual(["uid-web.json"]);
+    const { restartCount } = adopted!.containerStatuses![0]!;
+    await agent.kill();
+    agent = new Agent(host);
+    host.ctr("task", "kill", "-s", "SIGKILL", idOf(adopted!));
+    const after = await agent.until("its next life", () => {
+      const status = agent.statuses.get("web");
+      return status?.containerStatuses![0]!.restartCount === restartCount + 1 && agent.isReady("web") && status;
+    });
+    agent.order({ op: "put", pod: { ...web("web"), status: after } });
+    agent.order({ op: "listed" });
+    await agent.ready();
+    expect(names()).toContain(idOf(after));
   });
 
   it("leaves nothing of a deleted pod", async () => {
@@ -261,5 +281,6 @@ describe.runIf(able)("the node's agent on a real containerd", () => {
     expect(names().trim()).toBe("");
     expect(readdirSync(`${host.dir}/pods`)).toEqual([]);
     expect(readdirSync(`${host.dir}/volumes`)).toEqual([]);
+    await agent.until("its manifest's end", () => readdirSync(`${host.dir}/manifests`).length === 0);
   });
 });

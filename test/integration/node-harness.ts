@@ -9,6 +9,7 @@ import {
   check,
   createGate,
   createImageStore,
+  createManifestStore,
   createPodRunner,
   createPodSet,
   createProber,
@@ -71,7 +72,7 @@ const runner = createPodRunner({
   now: () => Date.now(),
   log,
   drain: async () => undefined,
-  services: async () => [],
+  services: () => [],
   lastWords: lastWords(volumes),
   onCreated: (uid, containerId, sandboxId) => set.onCreated(uid, containerId, sandboxId),
   onForgotten: (uid) => {
@@ -93,6 +94,7 @@ const set = createPodSet({
   prober,
   actors,
   lastWords: lastWords(volumes),
+  manifests: createManifestStore(`${dir}/manifests`, systemClock, log),
   clock: systemClock,
   log,
 });

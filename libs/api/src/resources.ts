@@ -60,6 +60,7 @@ const scale: Subresource = {
 const podSubresources: Subresource[] = [
   { name: "binding", group: "", version: "v1", kind: "Binding", verbs: ["create"] },
   { name: "eviction", group: "policy", version: "v1", kind: "Eviction", verbs: ["create"] },
+  { name: "ephemeralcontainers", group: "", version: "v1", kind: "Pod", verbs: STATUS_VERBS },
   { name: "log", group: "", version: "v1", kind: "Pod", verbs: ["get"] },
   { name: "exec", group: "", version: "v1", kind: "PodExecOptions", verbs: ["create", "get"] },
   { name: "attach", group: "", version: "v1", kind: "PodAttachOptions", verbs: ["create", "get"] },

@@ -26,6 +26,7 @@ import { patientHealth, readHealth, readMachine } from "./node/machine.ts";
 import { createRegistration } from "./node/registration.ts";
 import { logDirectoryName } from "./pods/cri-config.ts";
 import { createGate } from "./pods/gate.ts";
+import { createManifestStore } from "./pods/manifest-store.ts";
 import { createPodRunner } from "./pods/pod-runner.ts";
 import type { PodSet } from "./pods/pod-set.ts";
 import { createPodSet } from "./pods/pod-set.ts";
@@ -95,6 +96,8 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   const factory = createInformerFactory({ client, bus, clock, log, registry });
   stops.push(() => factory.stop());
   const informers = informersOf(factory, config.name);
+  let servicesKnown = false;
+  void informers.services.synced.then(() => (servicesKnown = true));
 
   const machine = await readMachine(config.name, config.address, config.dir, cri);
   const parallel = config.parallelStarts || Math.min(MAX_PARALLEL, PARALLEL_PER_CPU * machine.cpus);
@@ -187,10 +190,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     },
     drain: (pod) => drainer.drain(pod),
     lastWords: lastWords(volumes),
-    services: async () => {
-      await informers.services.synced;
-      return informers.services.list();
-    },
+    services: () => (servicesKnown ? informers.services.list() : undefined),
   });
   const prober = createProber({
     clock,
@@ -219,6 +219,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     onRelist: metrics.relist,
     events,
     lastWords: lastWords(volumes),
+    manifests: createManifestStore(join(config.dir, "manifests"), clock, log),
   });
   pods = set;
   stops.push(() => set.stop());

@@ -8,6 +8,7 @@
 export { createImageStore } from "./images/image-store.ts";
 export { lastWords } from "./logs/last-words.ts";
 export { createGate } from "./pods/gate.ts";
+export { createManifestStore } from "./pods/manifest-store.ts";
 export { type PodSet, type PodSetOptions, type PodSource, type Spawner, createPodSet } from "./pods/pod-set.ts";
 export { type PodRunnerOptions, createPodRunner } from "./pods/pod-runner.ts";
 export { check } from "./probes/checks.ts";

@@ -1,4 +1,4 @@
-import type { Container, LifecycleHandler, Probe, ResourceRequirements } from "../kinds.ts";
+import type { Container, EnvVarSource, LifecycleHandler, Probe, ResourceRequirements } from "../kinds.ts";
 import { parseQuantity } from "../quantity.ts";
 import type { Problems } from "./field-error.ts";
 import { isIp } from "./ip.ts";
@@ -91,6 +91,7 @@ function validateEnv(c: Container, path: string, problems: Problems): void {
     if (env.value) problems.invalid(`${at}.valueFrom`, "", "may not be specified when `value` is not empty");
     else if (sources > 1)
       problems.invalid(`${at}.valueFrom`, "", "may not have more than one field specified at a time");
+    validateEnvFields(env.valueFrom, `${at}.valueFrom`, problems);
     for (const key of ["configMapKeyRef", "secretKeyRef"] as const) {
       const selector = env.valueFrom[key];
       if (selector === undefined) continue;
@@ -105,6 +106,34 @@ function validateEnv(c: Container, path: string, problems: Problems): void {
     if (sources > 1) problems.invalid(at, "", "may not have more than one field specified at a time");
     if (from.configMapRef && !from.configMapRef.name) problems.required(`${at}.configMapRef.name`);
     if (from.secretRef && !from.secretRef.name) problems.required(`${at}.secretRef.name`);
+  }
+}
+
+/** What a container may read of its own pod into its environment. */
+const ENV_FIELDS = [
+  "metadata.name",
+  "metadata.namespace",
+  "metadata.uid",
+  "spec.nodeName",
+  "spec.serviceAccountName",
+  "status.hostIP",
+  "status.hostIPs",
+  "status.podIP",
+  "status.podIPs",
+];
+const ENV_RESOURCES = ["cpu", "memory", "ephemeral-storage"].flatMap((name) => [`limits.${name}`, `requests.${name}`]);
+
+function validateEnvFields({ fieldRef, resourceFieldRef }: EnvVarSource, path: string, problems: Problems): void {
+  if (fieldRef?.fieldPath) {
+    const keyed = /^metadata\.(?:labels|annotations)\['.+'\]$/.test(fieldRef.fieldPath);
+    if (!keyed && !ENV_FIELDS.includes(fieldRef.fieldPath)) {
+      problems.notSupported(`${path}.fieldRef.fieldPath`, fieldRef.fieldPath, ENV_FIELDS);
+    }
+  }
+  const resource = resourceFieldRef?.resource ?? "";
+  if (resource === "") return;
+  if (!ENV_RESOURCES.includes(resource) && !/^(?:limits|requests)\.hugepages-/.test(resource)) {
+    problems.notSupported(`${path}.resourceFieldRef.resource`, resource, ENV_RESOURCES);
   }
 }
 

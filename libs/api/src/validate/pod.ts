@@ -165,6 +165,7 @@ export function validateTemplate(
 /** Checks an update of a Pod: nearly all of its spec is for life. */
 export function validatePodUpdate(pod: Pod, old: Pod, problems: Problems): void {
   validatePodSpec(pod.spec, "spec", problems);
+  validateEphemeral(pod.spec, old.spec, problems);
   const added = pod.spec.tolerations ?? [];
   const lost = (old.spec.tolerations ?? []).find(
     (toleration) => !added.some((other) => sameToleration(other, toleration)),
@@ -185,6 +186,42 @@ export function validatePodUpdate(pod: Pod, old: Pod, problems: Problems): void 
         "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations)," +
         `\`spec.terminationGracePeriodSeconds\` (allow it to be set to 1 if it was previously negative): ${changed} differs`,
     );
+  }
+}
+
+/** What nobody needs to look inside, and what would make a pod wait for a container that only looks. */
+const NOT_EPHEMERAL = ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] as const;
+
+/** Ephemeral containers are added, and never changed or taken away. */
+function validateEphemeral(spec: PodSpec, old: PodSpec, problems: Problems): void {
+  const path = "spec.ephemeralContainers";
+  const names = new Set([...spec.containers, ...(spec.initContainers ?? [])].map((container) => container.name));
+  const targets = new Set(spec.containers.map((container) => container.name));
+  const volumes = new Set((spec.volumes ?? []).map((volume) => volume.name));
+  for (const [index, container] of (spec.ephemeralContainers ?? []).entries()) {
+    const at = `${path}[${index}]`;
+    if (names.has(container.name)) problems.duplicate(`${at}.name`, container.name);
+    names.add(container.name);
+    validateContainer(container, at, { volumes, hostNetwork: spec.hostNetwork === true, init: false }, problems);
+    for (const field of NOT_EPHEMERAL) {
+      const value = container[field];
+      if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+      problems.forbidden(`${at}.${field}`, "cannot be set for an Ephemeral Container");
+    }
+    if (Object.keys(container.resources ?? {}).length > 0) {
+      problems.forbidden(`${at}.resources`, "cannot be set for an Ephemeral Container");
+    }
+    if (container.targetContainerName && !targets.has(container.targetContainerName)) {
+      problems.notFound(`${at}.targetContainerName`, container.targetContainerName);
+    }
+  }
+  for (const before of old.ephemeralContainers ?? []) {
+    const now = (spec.ephemeralContainers ?? []).find((container) => container.name === before.name);
+    if (now === undefined)
+      problems.forbidden(path, `existing ephemeral containers "${before.name}" may not be removed`);
+    else if (!jsonEqual(now, before)) {
+      problems.forbidden(path, `existing ephemeral containers "${before.name}" may not be changed`);
+    }
   }
 }
 

@@ -114,7 +114,10 @@ describe("pods", () => {
       ],
       [{ volumeMounts: [{ name: "v", mountPath: "/x" }] }, 'spec.containers[0].volumeMounts[0].name: Not found: "v"'],
       [{ env: [{ name: "A=B" }] }, 'spec.containers[0].env[0].name: Invalid value: "A=B"'],
-      [{ env: [{ name: "A", value: "1", valueFrom: { fieldRef: { fieldPath: "x" } } }] }, "may not be specified when"],
+      [
+        { env: [{ name: "A", value: "1", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }] },
+        "may not be specified when",
+      ],
       [{ imagePullPolicy: "Sometimes" }, 'imagePullPolicy: Unsupported value: "Sometimes"'],
     ];
     for (const [more, words] of cases) {
@@ -149,6 +152,36 @@ describe("pods", () => {
     expect(changed[1]).toContain("spec.activeDeadlineSeconds: Invalid value: 90: must be less than or equal");
     expect(changed[2]).toContain("spec: Forbidden: pod updates may not change fields other than");
     expect(changed[2]).toContain("spec.containers[0].args[0] differs");
+  });
+
+  it("read of themselves what there is to read", () => {
+    const env = (valueFrom: object) => created(PODS, podWith({ env: [{ name: "X", valueFrom }] }));
+    expect(env({ fieldRef: { fieldPath: "status.podIPs" } })).toEqual([]);
+    expect(env({ fieldRef: { fieldPath: "metadata.labels['a/b']" } })).toEqual([]);
+    expect(env({ resourceFieldRef: { resource: "limits.cpu" } })).toEqual([]);
+    expect(env({ fieldRef: { fieldPath: "status.phase" } })[0]).toContain(
+      'spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "status.phase": supported values:',
+    );
+    expect(env({ resourceFieldRef: { resource: "limits.gpu" } })[0]).toContain('Unsupported value: "limits.gpu"');
+  });
+
+  it("take ephemeral containers in, and keep them as they are", () => {
+    const one = { name: "peek", image: "busybox", targetContainerName: "c" };
+    const withEphemeral = (...ephemeralContainers: object[]) => podWith({}, { ephemeralContainers });
+    expect(updated(PODS, podWith({}), withEphemeral(one))).toEqual([]);
+    expect(created(PODS, withEphemeral(one))).toContain("spec.ephemeralContainers: Forbidden: cannot be set on create");
+    expect(updated(PODS, withEphemeral(one), podWith({}))).toEqual([
+      'spec.ephemeralContainers: Forbidden: existing ephemeral containers "peek" may not be removed',
+    ]);
+    expect(updated(PODS, withEphemeral(one), withEphemeral({ ...one, image: "other" }))).toEqual([
+      'spec.ephemeralContainers: Forbidden: existing ephemeral containers "peek" may not be changed',
+    ]);
+    const wrong = { name: "c", image: "x", targetContainerName: "no", ports: [{ containerPort: 1 }] };
+    expect(updated(PODS, podWith({}), withEphemeral(wrong))).toEqual([
+      'spec.ephemeralContainers[0].name: Duplicate value: "c"',
+      "spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container",
+      'spec.ephemeralContainers[0].targetContainerName: Not found: "no"',
+    ]);
   });
 });
 

@@ -21,6 +21,7 @@ import type { Measurements } from "./measurements.ts";
 import { type Format, formatOf } from "./negotiation.ts";
 import { sendList, sendObject } from "./rendering.ts";
 import type { Route } from "./route.ts";
+import { logHandshakeOf, sendLogMessages, wantsWebSocket } from "./log-socket.ts";
 import { spdyStatusOf } from "./spdy-status.ts";
 import { joinTunnel } from "./tunnel.ts";
 import { streamWatch } from "./watching.ts";
@@ -159,7 +160,15 @@ export class ResourceDoor {
   }
 
   private async log(exchange: Exchange, target: NamedTarget): Promise<void> {
-    const { response, query, signal, caller } = exchange;
+    const { response, query, signal, caller, upgrade } = exchange;
+    const request = exchange.request as IncomingMessage;
+    if (upgrade !== undefined && wantsWebSocket(request)) {
+      const handshake = logHandshakeOf(request);
+      const gone = new AbortController();
+      upgrade.socket.once("close", () => gone.abort());
+      const pieces = await this.pipeline.logs(caller, target, query, AbortSignal.any([signal, gone.signal]));
+      return sendLogMessages(upgrade, handshake, pieces);
+    }
     const pieces = await this.pipeline.logs(caller, target, query, signal);
     response.statusCode = 200;
     response.setHeader("content-type", "text/plain");

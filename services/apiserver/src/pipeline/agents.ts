@@ -90,7 +90,8 @@ export function unreachable(node: string, cause: Error): TriremeError {
 /** The container that a request means; throws BadRequest, naming the choices, when it means none. */
 export function containerOf(pod: Pod, asked: string): string {
   const spec = pod.spec!;
-  const names = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map((one) => one.name);
+  const { containers, initContainers = [], ephemeralContainers = [] } = spec;
+  const names = [...containers, ...initContainers, ...ephemeralContainers].map((one) => one.name);
   const choices = `choose one of: [${names.join(" ")}]`;
   if (asked !== "") {
     if (names.includes(asked)) return asked;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { Server, ServerCredentials, type ServerWritableStream, status } from "@grpc/grpc-js";
 import { type LogsRequest, type LogsResponse, NodeServiceService } from "@trireme/proto/trireme/node/v1/node";
@@ -99,6 +100,45 @@ describe("pod logs", () => {
     }
     expect(text).toBe("one\ntwo\n");
     response.destroy();
+  });
+
+  it("come over a WebSocket to who asks so", async () => {
+    const ask = (protocol: string): Promise<string> => {
+      const headers = {
+        connection: "Upgrade",
+        upgrade: "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "sec-websocket-protocol": protocol,
+      };
+      const ca = readFileSync(join(server.dir, "ca.crt"));
+      const path = "/api/v1/namespaces/default/pods/bound/log";
+      const to = {
+        host: "127.0.0.1",
+        port: REST,
+        path,
+        agent: false,
+        ca,
+        ...readKeyPair(server.dir, "admin"),
+        headers,
+      };
+      return new Promise((resolve, reject) => {
+        const request = httpsRequest(to).on("error", reject);
+        request.on("response", (response) => resolve(String(response.resume().statusCode)));
+        request.on("upgrade", (response: IncomingMessage, socket: Socket, head: Buffer) => {
+          const pieces = [head];
+          socket.on("data", (piece: Buffer) => pieces.push(piece));
+          socket.on("close", () =>
+            resolve(`${response.headers["sec-websocket-accept"]} ${Buffer.concat(pieces).toString("latin1")}`),
+          );
+        });
+        request.end();
+      });
+    };
+    // The example of RFC 6455, one message, and a normal closure.
+    expect(await ask("binary.k8s.io")).toBe("s3pPLMBiTxaQ9kYGzzhZRbK+xOo= \x82\x04one\n\x88\x02\x03\xe8");
+    expect(await ask("base64.binary.k8s.io")).toContain("\x81\x08b25lCg==");
+    expect(await ask("v5.channel.k8s.io")).toBe("400");
   });
 
   it("say why there are none", async () => {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { TriremeError } from "@trireme/base";
-import { type KubeObject, type Namespace, type Resource, apiVersionOf, conflict } from "@trireme/api";
+import { type KubeObject, type Namespace, type Pod, type Resource, apiVersionOf, conflict } from "@trireme/api";
 import { deepEqual } from "./equality.ts";
 
 /** Letters of generated name suffixes: Kubernetes' own, without vowels, so that no word comes out. */
@@ -162,9 +162,21 @@ function withScope<T extends KubeObject>(
   }
   if (resource.resource === "namespaces") return withNamespaceScope(incoming, current, subresource) as T;
   if (!hasStatus(resource)) return incoming;
-  const { status: _, ...rest } = incoming as T & { status?: unknown };
+  const isPod = resource.resource === "pods" && resource.group === "";
+  const scoped: KubeObject = isPod ? withPodScope(incoming as unknown as Pod, current as Pod, subresource) : incoming;
+  const { status: _, ...rest } = scoped as T & { status?: unknown };
   const { status } = current as { status?: unknown };
   return (status === undefined ? rest : { ...rest, status }) as T;
+}
+
+/** Ephemeral containers are changed through their subresource, and it changes nothing else. */
+function withPodScope(incoming: Pod, current: Pod, subresource: string | undefined): Pod {
+  const [base, source] = subresource === "ephemeralcontainers" ? [current, incoming] : [incoming, current];
+  const { ephemeralContainers: _, ...spec } = base.spec;
+  const kept = source.spec.ephemeralContainers;
+  const { managedFields } = incoming.metadata;
+  const metadata = managedFields === undefined ? base.metadata : { ...base.metadata, managedFields };
+  return { ...base, metadata, spec: { ...spec, ...(kept === undefined ? {} : { ephemeralContainers: kept }) } };
 }
 
 /** A namespace's own finalizers end through `finalize` alone, so that no plain write skips the emptying. */

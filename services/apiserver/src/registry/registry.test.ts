@@ -183,6 +183,18 @@ describe("delete", () => {
     });
   });
 
+  it("changes ephemeral containers through their subresource, and nothing else there", async () => {
+    await fixture.create(podNamed("p"));
+    const target = { ...at(PODS, "p"), subresource: "ephemeralcontainers" };
+    const ephemeralContainers = [{ name: "peek", image: "busybox" }];
+    const labels = { a: "b" };
+    const added = await patch(target, { metadata: { labels }, spec: { ephemeralContainers } });
+    expect(added.object).toMatchObject({ metadata: { generation: 2 }, spec: { ephemeralContainers } });
+    expect(added.object.metadata.labels).toBeUndefined();
+    const plain = await patch(at(PODS, "p"), { metadata: { labels }, spec: { ephemeralContainers: null } });
+    expect(plain.object).toMatchObject({ metadata: { labels }, spec: { ephemeralContainers } });
+  });
+
   it("waits for finalizers, and goes with the last one", async () => {
     const object = configMap("a", {});
     object.metadata.finalizers = ["example.com/x"];

@@ -121,9 +121,9 @@ export function createNodeController(context: ControllerContext, options: NodeCo
     }
     const unready = decision.actions.filter((action) => action.type === "unready");
     const [unmarked] = await inParallel(unready, markUnready);
-    if (unmarked !== undefined) throw unmarked;
     const doomed = decision.actions.flatMap((action) => (action.type === "evict" ? [action.pod] : []));
-    const [failure] = await inParallel(doomed, evict);
+    const [failure = unmarked] = await inParallel(doomed, evict);
+    // Whatever could not be said of a pod must not keep it from moving away.
     if (failure !== undefined) throw failure;
     return decision.requeueAfterMs === undefined ? undefined : { requeueAfterMs: Math.ceil(decision.requeueAfterMs) };
   }

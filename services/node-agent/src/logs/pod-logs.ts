@@ -4,6 +4,7 @@ import type { Pod } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
 import type { LogsRequest } from "@trireme/proto/trireme/node/v1/node";
 import { logDirectoryName } from "../pods/cri-config.ts";
+import { containersOf } from "../pods/containers.ts";
 import type { ContainerFact } from "../pods/facts.ts";
 import type { LogOptions } from "./log-reader.ts";
 import { readLog } from "./log-reader.ts";
@@ -25,8 +26,9 @@ export function podLogs(options: PodLogsOptions): (request: LogsRequest, signal:
     if (pod === undefined || (request.podUid !== "" && request.podUid !== pod.metadata.uid)) {
       throw new TriremeError("NotFound", `${named} is not on this node`);
     }
-    const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((container) => container.name);
-    const name = request.container === "" && pod.spec.containers.length === 1 ? names[0]! : request.container;
+    const names = containersOf(pod).map((container) => container.name);
+    const name =
+      request.container === "" && pod.spec.containers.length === 1 ? pod.spec.containers[0]!.name : request.container;
     if (name === "") {
       const choices = `choose one of: [${names.join(" ")}]`;
       throw new TriremeError("BadRequest", `a container name must be specified for ${named}, ${choices}`);
@@ -69,7 +71,8 @@ export function chooseInstance(
   previous: boolean,
 ): ContainerFact {
   const named = `pod "${pod.metadata.name}"`;
-  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+  const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
+  const statuses = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses];
   const status = statuses.find((one) => one.name === name);
   const begun = all.filter((instance) => instance.state !== "created");
   const newest = begun[0];

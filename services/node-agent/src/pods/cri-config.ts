@@ -6,6 +6,7 @@ import { expand } from "./expand.ts";
 import { CONTAINER_NAME, CRASH_STEP, POD_NAME, POD_NAMESPACE, POD_UID, RESTART_COUNT } from "./labels.ts";
 import { TERMINATION_POLICY } from "./labels.ts";
 import { limitsOf } from "./limits.ts";
+import type { ImageUser } from "./run-as.ts";
 
 /** What the node adds to every pod. */
 export interface PodSurroundings {
@@ -76,6 +77,13 @@ function namespaces(pod: Pod): { network: NamespaceMode; pid: NamespaceMode; ipc
   };
 }
 
+/** A container that looks at another one shares its processes, unless the whole pod does. */
+function ownNamespaces(pod: Pod, targetId: string | undefined): ReturnType<typeof namespaces> & { targetId?: string } {
+  const shared = namespaces(pod);
+  if (targetId === undefined || shared.pid !== NamespaceMode.CONTAINER) return shared;
+  return { ...shared, pid: NamespaceMode.TARGET, targetId };
+}
+
 /** The sandbox of a pod. Pure. */
 export function sandboxConfig(pod: Pod, attempt: number, around: PodSurroundings): Partially<PodSandboxConfig> {
   const security = pod.spec.securityContext;
@@ -129,7 +137,9 @@ export interface ContainerParts {
   readonly crashStep: number;
   readonly imageRef: string;
   /** Whom the image runs as: a name, or else a number. */
-  readonly imageUser?: { readonly id?: bigint; readonly name: string };
+  readonly imageUser?: ImageUser;
+  /** The container whose processes this one shares. */
+  readonly targetId?: string;
   readonly env: ReadonlyMap<string, string>;
   readonly mounts: readonly Partially<Mount>[];
   /** Log file, below the sandbox's log directory. */
@@ -174,7 +184,7 @@ export function containerConfig(pod: Pod, container: Container, parts: Container
           dropCapabilities: (own?.capabilities?.drop ?? []).map(capability),
         },
         privileged,
-        namespaceOptions: namespaces(pod),
+        namespaceOptions: ownNamespaces(pod, parts.targetId),
         ...(user === undefined ? imageUserOf(imageUser) : { runAsUser: { value: BigInt(user) } }),
         ...(group === undefined ? {} : { runAsGroup: { value: BigInt(group) } }),
         readonlyRootfs: own?.readOnlyRootFilesystem ?? false,

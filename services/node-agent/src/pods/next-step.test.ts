@@ -99,6 +99,10 @@ const besides = pod({ restartPolicy: "Never", initContainers: [sidecar, { ...sid
 const over = { pod: besides, ended: { phase: "Succeeded" }, endedAt: NOW } as const;
 const brief = pod({ activeDeadlineSeconds: 5 });
 const late = { pod: brief, ended: { phase: "Failed", reason: "DeadlineExceeded" }, endedAt: NOW } as const;
+const peeked = pod({
+  initContainers: [{ name: "i", image: "img:1" }],
+  ephemeralContainers: [{ name: "peek", image: "img:1" }],
+});
 const hook = { postStart: { exec: { command: ["true"] } } };
 const hooked = pod({
   containers: [
@@ -306,6 +310,25 @@ describe("nextStep", () => {
         probes: { "c-0": { started: false, ready: false, failed: "startup" } },
       }),
       "kill c-0 3s",
+    ],
+    ["an ephemeral container, beside what initializes", facts({ pod: peeked }), "start peek#0 crash 0"],
+    [
+      "an ephemeral container runs once",
+      facts({ pod: peeked, containers: [exited({ name: "peek" }), container({ name: "i" })] }),
+      "wait",
+    ],
+    [
+      "an ephemeral container does not come back in a new sandbox",
+      facts({ pod: peeked, containers: [exited({ name: "peek", sandboxId: "old" }), container({ name: "i" })] }),
+      "wait",
+    ],
+    [
+      "an ephemeral container does not keep the pod from its end",
+      facts({
+        pod: { ...peeked, spec: { ...peeked.spec, restartPolicy: "Never" } },
+        containers: [container({ name: "peek" }), exited({ exitCode: 0 }), exited({ name: "i", exitCode: 0 })],
+      }),
+      "end Succeeded",
     ],
     [
       "old instances beyond the last two are removed",

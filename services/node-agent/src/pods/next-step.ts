@@ -78,9 +78,13 @@ function deadlineOf(pod: Pod, facts: PodFacts): number {
   return seconds === undefined ? NEVER : facts.acceptedAt + seconds * 1000;
 }
 
+/** What a container is in its pod; `ephemeral`: added later by somebody who wants to look inside, and run once. */
+export type Role = "init" | "main" | "sidecar" | "ephemeral";
+
 /** Whether a container that has ended is to run again. */
-export function restarts(pod: Pod, ended: ContainerFact, role: "init" | "main" | "sidecar"): boolean {
+export function restarts(pod: Pod, ended: ContainerFact, role: Role): boolean {
   if (role === "sidecar") return true;
+  if (role === "ephemeral") return false;
   const policy = pod.spec.restartPolicy ?? "Always";
   if (role === "init") return ended.exitCode !== 0 && policy !== "Never";
   return policy === "Always" || (policy === "OnFailure" && ended.exitCode !== 0);
@@ -153,7 +157,11 @@ function renewSandbox(facts: PodFacts, now: number): Step {
 
 function runContainers(pod: Pod, facts: PodFacts, now: number): Step {
   let until = NEVER;
-  for (const { container, role } of due(pod, facts)) {
+  const ephemeral = (pod.spec.ephemeralContainers ?? []).map((container) => ({
+    container,
+    role: "ephemeral" as const,
+  }));
+  for (const { container, role } of [...ephemeral, ...due(pod, facts)]) {
     const step = stepOf(pod, facts, container, role, now);
     if (step !== undefined && step.type !== "wait") return step;
     if (step !== undefined) until = Math.min(until, step.until);
@@ -168,7 +176,7 @@ function hookRuns(pod: Pod, facts: PodFacts, container: Container): boolean {
   return last?.state === "running" && hookOf(pod, container, last, facts.hooks) === "running";
 }
 
-type Due = { readonly container: Container; readonly role: "init" | "main" | "sidecar" };
+type Due = { readonly container: Container; readonly role: Role };
 
 /** The containers whose turn has come: init containers one after the other, sidecars from their turn on, then all. */
 function due(pod: Pod, facts: PodFacts): Due[] {
@@ -194,10 +202,11 @@ function due(pod: Pod, facts: PodFacts): Due[] {
   return out;
 }
 
-function stepOf(pod: Pod, facts: PodFacts, container: Container, role: Due["role"], now: number): Step | undefined {
+function stepOf(pod: Pod, facts: PodFacts, container: Container, role: Role, now: number): Step | undefined {
   const sandbox = facts.runtime.sandboxes[0]!;
   const last = newestOf(facts.runtime, container.name);
   if (last?.state === "running" && last.sandboxId === sandbox.id) return tend(pod, facts, container, last, now);
+  if (role === "ephemeral" && last !== undefined && last.state !== "created") return undefined;
   if (last?.state === "unknown") return { type: "removeContainer", id: last.id };
   // The start of a new sandbox is no crash: its containers run at once, but their count goes on.
   let next = { attempt: last === undefined ? 0 : last.attempt + 1, crashStep: 0 };

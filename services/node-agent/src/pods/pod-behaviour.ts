@@ -4,6 +4,7 @@ import { assert } from "@trireme/base";
 import { podStatus } from "../status/pod-status.ts";
 import type { StatusEvent } from "../status/status-events.ts";
 import { statusEvents } from "../status/status-events.ts";
+import { findContainer } from "./containers.ts";
 import type { ContainerFact, EndFact, ImageFact, PodFacts, ProbeFact, RuntimePod, SandboxFact } from "./facts.ts";
 import { emptyRuntimePod } from "./facts.ts";
 import { hookOf } from "./hooks.ts";
@@ -287,8 +288,7 @@ function failed(state: PodState, step: Step, reason: string, message: string, at
 }
 
 function imageOf(facts: PodFacts, name: string): string {
-  const all = [...(facts.pod?.spec.containers ?? []), ...(facts.pod?.spec.initContainers ?? [])];
-  return all.find((container) => container.name === name)?.image ?? "";
+  return (facts.pod && findContainer(facts.pod, name)?.image) ?? "";
 }
 
 /** Decides what follows from the facts: at most one step, the probes that should run, the status to report. */
@@ -358,8 +358,7 @@ function conditionOf(status: PodStatus | undefined, type: string): PodCondition 
 
 /** Runs, and its postStart hook has ended. */
 function isStarted(pod: Pod, instance: ContainerFact, facts: PodFacts): boolean {
-  const all = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
-  const container = all.find(({ name }) => name === instance.name);
+  const container = findContainer(pod, instance.name);
   return isRunning(instance) && container !== undefined && hookOf(pod, container, instance, facts.hooks) === "done";
 }
 

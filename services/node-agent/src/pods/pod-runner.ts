@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Container, Pod, Service } from "@trireme/api";
+import type { Container, EphemeralContainer, Pod, Service } from "@trireme/api";
 import { TriremeError, errorFrom, hasCode } from "@trireme/base";
 import type { Cri } from "@trireme/cri";
 import type { Logger } from "@trireme/telemetry";
@@ -11,12 +11,15 @@ import type { DnsSettings } from "../volumes/pod-files.ts";
 import { dnsSettings, hostsFile } from "../volumes/pod-files.ts";
 import type { LiveFiles } from "../volumes/live-files.ts";
 import type { PreparedVolume, Volumes } from "../volumes/volumes.ts";
+import { containersOf, findContainer } from "./containers.ts";
 import type { PodSurroundings } from "./cri-config.ts";
 import { containerConfig, logDirectoryName, mountsOf, sandboxConfig } from "./cri-config.ts";
 import type { EnvironmentSources, KeyValues } from "./environment.ts";
 import { environmentNeeds, environmentOf } from "./environment.ts";
 import type { ContainerFact, ImageFact, PodFacts, SandboxFact } from "./facts.ts";
+import { newestOf } from "./facts.ts";
 import type { Gate } from "./gate.ts";
+import { isRunning } from "./killing.ts";
 import type { Step } from "./next-step.ts";
 import type { NodeIdentity, PodMessage, StepResult } from "./pod-behaviour.ts";
 import type { LastWords } from "./runtime-view.ts";
@@ -60,14 +63,19 @@ export interface PodRunnerOptions {
   readonly onCreated: (uid: string, containerId: string, sandboxId: string) => void;
   readonly onForgotten: (uid: string) => void;
   readonly lastWords?: LastWords;
-  /** All Services, once they are known. */
-  readonly services: () => Promise<readonly Service[]>;
+  /** All Services; undefined while no server has told of them yet. */
+  readonly services: () => readonly Service[] | undefined;
   /** Takes an ending pod out of rotation; resolves when that is done or has taken long enough. */
   readonly drain: (pod: Pod) => Promise<void>;
 }
 
 /** Kubelet's smallest grace after a hook has used up the pod's. */
 const AFTER_HOOK_SECONDS = 2;
+
+/** Among the pod's own files: the variables that told it of Services. */
+const SERVICES_FILE = "services.json";
+/** The kernel gives a process no larger environment. */
+const MAX_SERVICES_BYTES = 2 * 1024 * 1024;
 
 /** Carries out the steps of pods and reports by message. */
 export interface PodRunner {
@@ -107,7 +115,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     volumePaths.set(pod.metadata.uid ?? "", paths);
     options.live?.follow(pod);
     const { logDirectory } = surroundings(pod);
-    const names = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((container) => container.name);
+    const names = containersOf(pod).map((container) => container.name);
     await Promise.all(names.map((name) => mkdir(join(logDirectory, name), { recursive: true })));
     return {};
   }
@@ -119,6 +127,23 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     await writeHosts(pod, ip);
     const sandbox: SandboxFact = { id, attempt, ready: true, ip, createdAt: now() };
     return { sandbox };
+  }
+
+  /** Without servers a container hears of the Services that its pod heard of before. */
+  async function serviceLinks(pod: Pod): Promise<ReadonlyMap<string, string>> {
+    const uid = pod.metadata.uid ?? "";
+    const services = options.services();
+    if (services === undefined) {
+      const kept = await options.volumes.readFile(uid, SERVICES_FILE, MAX_SERVICES_BYTES);
+      if (kept !== "") return new Map(JSON.parse(kept) as [string, string][]);
+      throw new TriremeError(
+        "ServiceUnavailable",
+        "services have not yet been read at least once, cannot construct envs",
+      );
+    }
+    const links = serviceEnvironment(pod, services);
+    await options.volumes.writeFile(uid, SERVICES_FILE, JSON.stringify([...links]), 0o600);
+    return links;
   }
 
   async function writeHosts(pod: Pod, ip: string): Promise<string> {
@@ -133,8 +158,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     step: Extract<Step, { type: "startContainer" }>,
   ): Promise<StepResult> {
     const container = containerNamed(pod, step.name);
-    const sandbox = facts.runtime.sandboxes[0]!;
-    const id = step.createdId ?? (await create(pod, container, step, sandbox));
+    const id = step.createdId ?? (await create(pod, container, step, facts));
     options.onCreated(pod.metadata.uid ?? "", id, step.sandboxId);
     await options.gates.containers.run(() => cri.startContainer(id));
     options.events?.normal(pod, "Started", `Started container ${step.name}`);
@@ -145,15 +169,16 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
     pod: Pod,
     container: Container,
     step: Extract<Step, { type: "startContainer" }>,
-    sandbox: SandboxFact,
+    facts: PodFacts,
   ): Promise<string> {
+    const sandbox = facts.runtime.sandboxes[0]!;
     const data = new Map<string, KeyValues | undefined>();
     for (const { kind, name } of environmentNeeds(container)) {
       data.set(`${kind}/${name}`, await options.config.get(kind, pod.metadata.namespace ?? "default", name));
     }
     const imageUser = await imageUserOf(pod, container, step.imageRef);
     const uid = pod.metadata.uid ?? "";
-    const links = serviceEnvironment(pod, await options.services());
+    const links = await serviceLinks(pod);
     const env = environmentOf(pod, container, { ...sources(pod, sandbox.ip, data), services: links });
     const hosts = await writeHosts(pod, sandbox.ip);
     const last = await options.volumes.writeFile(uid, terminationFile(container.name, step.attempt), "", 0o666);
@@ -176,6 +201,7 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
       mounts,
       logPath,
       ...(imageUser === undefined ? {} : { imageUser }),
+      ...targetOf(container, facts),
     });
     const sandboxed = sandboxConfig(pod, step.sandboxAttempt, around);
     return options.gates.containers.run(() => cri.createContainer(step.sandboxId, config, sandboxed));
@@ -341,12 +367,17 @@ export function createPodRunner(options: PodRunnerOptions): PodRunner {
   };
 }
 
-function findContainer(pod: Pod, name: string): Container | undefined {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((container) => container.name === name);
-}
-
 function containerNamed(pod: Pod, name: string): Container {
   return findContainer(pod, name)!;
+}
+
+/** The container whose processes an ephemeral one wants to see. */
+function targetOf(container: EphemeralContainer, { runtime }: PodFacts): { readonly targetId?: string } {
+  const name = container.targetContainerName ?? "";
+  if (name === "") return {};
+  const target = newestOf(runtime, name);
+  if (target !== undefined && isRunning(target)) return { targetId: target.id };
+  throw new TriremeError("Invalid", `unable to find target container "${name}": it is not running`);
 }
 
 function eventReason(step: Step): string {

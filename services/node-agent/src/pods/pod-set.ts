@@ -6,6 +6,7 @@ import type { Logger } from "@trireme/telemetry";
 import type { Prober } from "../probes/prober.ts";
 import type { StatusSink } from "../status/status-sink.ts";
 import type { ContainerFact, PodFacts, ProbeFact, RuntimePod } from "./facts.ts";
+import type { ManifestStore } from "./manifest-store.ts";
 import { emptyRuntimePod } from "./facts.ts";
 import type { Step } from "./next-step.ts";
 import type { NodeIdentity, PodEffect, PodMessage, PodState } from "./pod-behaviour.ts";
@@ -42,6 +43,8 @@ export interface PodSetOptions {
   readonly onRelist?: (seconds: number) => void;
   readonly lastWords?: LastWords;
   readonly events?: PodEvents;
+  /** What the last agent knew, for as long as no server answers. */
+  readonly manifests?: ManifestStore;
 }
 
 /** All pods of the node: one actor each. */
@@ -69,6 +72,8 @@ export interface PodSet {
 const RELIST_MS = 10_000;
 /** Relists closer together than this are one. */
 const RELIST_GAP_MS = 100;
+/** A server that has not answered by then is away: until one does, what runs here is looked after by what was known. */
+const OFFLINE_AFTER_MS = 3000;
 /** A dead container's record is asked for after these pauses, doubling, before the lists are read instead. */
 const END_FIRST_MS = 10;
 const END_LAST_MS = 640;
@@ -251,8 +256,28 @@ export function createPodSet(options: PodSetOptions): PodSet {
       return;
     }
     desired.set(uid, pod);
+    options.manifests?.keep(pod);
     if (actors.has(uid)) send(uid, { type: "desired", pod, at });
     else ensureActor(emptyRuntimePod(uid, pod.metadata.namespace ?? "default", pod.metadata.name));
+  }
+
+  /** No server answers: the pods that run here go on as they were last known. None begins that does not run already. */
+  function goOnWithout(remembered: readonly Pod[]): void {
+    if (stopped) return;
+    const here = remembered.filter(({ metadata }) => view.has(metadata.uid ?? "") && !desired.has(metadata.uid ?? ""));
+    log.info("no server answers: going on with the pods as they were last known", { pods: here.length });
+    for (const pod of here) onPod("added", pod);
+  }
+
+  /** The API has spoken: of what it does not have, what runs ends, and what does not is forgotten. */
+  function forgetOthers(remembered: readonly Pod[]): void {
+    const known = new Set(source.list().map((pod) => pod.metadata.uid));
+    for (const pod of remembered) {
+      const uid = pod.metadata.uid ?? "";
+      if (known.has(uid)) continue;
+      if (actors.has(uid)) onPod("deleted", pod);
+      else options.manifests?.forget(uid);
+    }
   }
 
   /** The runtime publishes an exit some milliseconds before its own record shows it. */
@@ -282,9 +307,13 @@ export function createPodSet(options: PodSetOptions): PodSet {
         }
         if (stopped) return;
       }
+      const remembered = (await options.manifests?.list()) ?? [];
       unsubscribe.push(source.onChange((change) => onPod(change.type, change.object)));
+      const cancel = clock.after(OFFLINE_AFTER_MS, () => goOnWithout(remembered));
       await source.synced;
-      for (const pod of source.list()) if (!desired.has(pod.metadata.uid ?? "")) onPod("added", pod);
+      cancel();
+      for (const pod of source.list()) if (desired.get(pod.metadata.uid ?? "") !== pod) onPod("added", pod);
+      forgetOthers(remembered);
       listed = true;
       await relistNow();
     },
@@ -311,6 +340,7 @@ export function createPodSet(options: PodSetOptions): PodSet {
     },
     onForgotten(uid) {
       options.sink.forget(uid);
+      options.manifests?.forget(uid);
       const actor = actors.get(uid);
       actors.delete(uid);
       view.delete(uid);

@@ -97,6 +97,15 @@ describe("podStatus", () => {
     expect(statusOf({}, [], { sandboxes }, { podIP: "10.244.0.9" }).podIP).toBe("10.244.0.9");
   });
 
+  it("says in kubelet's words which readiness gate is shut", () => {
+    const readinessGates = [{ conditionType: "a/b" }];
+    expect(conditionOf(statusOf({ readinessGates }, [fact()]), "Ready")).toMatchObject({
+      status: "False",
+      reason: "ReadinessGatesNotReady",
+      message: 'corresponding condition of pod readiness gate "a/b" does not exist.',
+    });
+  });
+
   it("says in kubelet's words what a crashed container waits for", () => {
     const crashed = fact({ state: "exited", exitCode: 1, finishedAt: NOW, crashStep: 2, attempt: 2 });
     expect(statusOf({}, [crashed]).containerStatuses?.[0]).toMatchObject({

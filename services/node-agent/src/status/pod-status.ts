@@ -5,11 +5,10 @@ import { PULL_FAILURE_SHOWN_MS, newestOf, previousOf } from "../pods/facts.ts";
 import { probeFact } from "../probes/probe-state.ts";
 import { hookOf } from "../pods/hooks.ts";
 import { isRunning, isSidecar } from "../pods/killing.ts";
+import type { Role } from "../pods/next-step.ts";
 import { restarts } from "../pods/next-step.ts";
 import type { NodeIdentity } from "../pods/pod-behaviour.ts";
 import { qosClassOf } from "./qos.ts";
-
-type Role = "init" | "main" | "sidecar";
 
 /** RFC 3339 with whole seconds, as the API shows times. */
 export function timeOf(ms: number): string {
@@ -32,6 +31,7 @@ export function podStatus(
     return statusOf(facts, container, role, last, now);
   });
   const containers = pod.spec.containers.map((container) => statusOf(facts, container, "main", last, now));
+  const ephemeral = (pod.spec.ephemeralContainers ?? []).map((c) => statusOf(facts, c, "ephemeral", last, now));
   const phase = phaseOf(facts, last);
   // A pod that has ended keeps the address it had, for those who look back.
   const ip = pod.spec.hostNetwork ? node.address : runtime.sandboxes[0]?.ip || (last?.podIP ?? "");
@@ -45,6 +45,7 @@ export function podStatus(
     qosClass: last?.qosClass ?? qosClassOf(pod),
     ...(inits.length === 0 ? {} : { initContainerStatuses: inits }),
     containerStatuses: containers,
+    ...(ephemeral.length === 0 ? {} : { ephemeralContainerStatuses: ephemeral }),
     ...whyOf(facts, phase, last),
     ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
   };
@@ -100,7 +101,11 @@ function statusOf(
     name: container.name,
     state,
     lastState: before?.state === "exited" ? { terminated: terminated(before) } : {},
-    ready: role === "init" ? ended : running && facts.endingSince === 0 && (probe?.ready ?? reported?.ready ?? false),
+    ready:
+      role === "init"
+        ? ended
+        : // What people look through serves nobody.
+          role !== "ephemeral" && running && facts.endingSince === 0 && (probe?.ready ?? reported?.ready ?? false),
     restartCount: newest?.attempt ?? 0,
     image: container.image ?? "",
     imageID: newest?.imageRef ?? "",
@@ -185,9 +190,7 @@ function conditionsOf(
   const waiting = inits.filter((s) => (sidecars.has(s.name) ? s.started !== true : s.ready === false));
   const initialized = phase === "Succeeded" || phase === "Running" || waiting.length === 0;
   const unready = [...inits.filter((s) => sidecars.has(s.name)), ...containers].filter((s) => !s.ready);
-  const gates = (pod.spec.readinessGates ?? []).filter(
-    (gate) => pod.status?.conditions?.find((c) => c.type === gate.conditionType)?.status !== "True",
-  );
+  const gates = (pod.spec.readinessGates ?? []).flatMap(({ conditionType }) => gateProblem(pod, conditionType));
   const why: Pick<PodCondition, "reason" | "message"> | undefined =
     phase === "Succeeded"
       ? { reason: "PodCompleted" }
@@ -199,14 +202,7 @@ function conditionsOf(
               message: `containers with unready status: [${unready.map((s) => s.name).join(" ")}]`,
             }
           : undefined;
-  const gated =
-    why ??
-    (gates.length > 0
-      ? {
-          reason: "ReadinessGatesNotReady",
-          message: `readiness gates not met: ${gates.map((g) => g.conditionType).join(", ")}`,
-        }
-      : undefined);
+  const gated = why ?? (gates.length > 0 ? { reason: "ReadinessGatesNotReady", message: gates.join(", ") } : undefined);
   const notInitialized = {
     reason: "ContainersNotInitialized",
     message: `containers with incomplete status: [${waiting.map((s) => s.name).join(" ")}]`,
@@ -226,4 +222,12 @@ function conditionsOf(
     make("ContainersReady", why, why === undefined),
     ...foreign,
   ];
+}
+
+/** What is wrong with one readiness gate, in kubelet's words. */
+function gateProblem(pod: Pod, type: string): string[] {
+  const condition = pod.status?.conditions?.find((one) => one.type === type);
+  if (condition === undefined) return [`corresponding condition of pod readiness gate "${type}" does not exist.`];
+  if (condition.status === "True") return [];
+  return [`the status of pod readiness gate "${type}" is not "True", but ${condition.status}`];
 }

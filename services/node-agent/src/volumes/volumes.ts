@@ -56,8 +56,8 @@ export interface Volumes {
   ): Promise<ReadonlyMap<number, string>>;
   /** A file of the pod's own, such as its /etc/hosts. */
   writeFile(uid: string, name: string, text: string, mode?: number): Promise<string>;
-  /** The beginning of such a file; empty when there is none. */
-  readFile(uid: string, name: string): Promise<string>;
+  /** The beginning of such a file, by default as much as a termination message may hold; empty when there is none. */
+  readFile(uid: string, name: string, maxBytes?: number): Promise<string>;
   remove(uid: string): Promise<void>;
   /** The pods of which something is left. */
   uids(): Promise<string[]>;
@@ -190,11 +190,11 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
       if (mode !== 0o644) await chmod(path, mode);
       return path;
     },
-    async readFile(uid, name) {
+    async readFile(uid, name, maxBytes = MAX_READ_BYTES) {
       const handle = await open(join(dirOf(uid), "files", name), "r").catch(() => undefined);
       if (handle === undefined) return "";
       try {
-        const { buffer, bytesRead } = await handle.read(Buffer.alloc(MAX_READ_BYTES), 0, MAX_READ_BYTES, 0);
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(maxBytes), 0, maxBytes, 0);
         return buffer.toString("utf8", 0, bytesRead);
       } finally {
         await handle.close();
