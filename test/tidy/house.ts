@@ -75,6 +75,7 @@ const TOP_LEVEL = new Set([
   "tri",
   "tsconfig.json",
   "vitest.config.ts",
+  "knip.json",
 ]);
 
 /** The top level is fixed: what the design names, and beside it only what tools insist on. */
