@@ -56,6 +56,11 @@ export async function writeAtomically(
   return true;
 }
 
+/** Whether a directory holds files that were written so, whichever. */
+export async function isWritten(dir: string): Promise<boolean> {
+  return (await lstat(join(dir, DATA)).catch(() => undefined)) !== undefined;
+}
+
 /** Whether the present files are the wanted ones, in content and in what the owner may do with them. */
 async function isThere(data: string, wanted: ReadonlyMap<string, ProjectedFile>): Promise<boolean> {
   if ((await lstat(data).catch(() => undefined)) === undefined) return false;

@@ -20,7 +20,9 @@ const sources: EnvironmentSources = {
 let dir = "";
 let volumes: Volumes;
 let volume: PersistentVolume;
+let away = false;
 beforeEach(() => {
+  away = false;
   dir = mkdtempSync(join(tmpdir(), "trireme-volumes-"));
   volume = {
     metadata: {
@@ -32,9 +34,15 @@ beforeEach(() => {
   };
   volumes = createVolumes({
     root: join(dir, "volumes"),
-    config: { get: async () => undefined },
+    config: {
+      async get(_, __, name) {
+        if (away) throw new TriremeError("ServiceUnavailable", "no server answers");
+        return name === "there" ? new Map([["key", Buffer.from("1")]]) : undefined;
+      },
+    },
     claims: {
       async volumeOf(_, name) {
+        if (away) throw new TriremeError("Timeout", "no server answers");
         if (name === "data") return volume;
         throw new TriremeError("NotFound", `error processing PVC ns/${name}: PVC is not bound`);
       },
@@ -100,6 +108,21 @@ describe("a pod's volumes", () => {
     await volumes.remove("uid-1");
     expect([...(await volumes.pathsInUse())]).toEqual([]);
     expect(readdirSync(path)).toEqual(["file"]);
+  });
+
+  it("stay as they were while no server answers, and are not made up", async () => {
+    const claim = { persistentVolumeClaim: { claimName: "data" } };
+    const config = { configMap: { name: "there" } };
+    away = true;
+    await expect(prepare(claim)).rejects.toThrow("no server answers");
+    await expect(prepare(config)).rejects.toThrow("no server answers");
+    away = false;
+    const { path } = await prepare(claim);
+    const files = await prepare(config);
+    away = true;
+    expect((await prepare(claim)).path).toBe(path);
+    expect((await prepare(config)).path).toBe(files.path);
+    expect(readFileSync(join(files.path, "key"), "utf8")).toBe("1");
   });
 
   it("whose use can not be read are not taken for unused", async () => {

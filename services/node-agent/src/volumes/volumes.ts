@@ -15,10 +15,10 @@ import {
 import { dirname, join } from "node:path";
 import type { Container, PersistentVolume, Pod, Volume } from "@trireme/api";
 import { parseQuantity } from "@trireme/api";
-import { TriremeError, errorFrom } from "@trireme/base";
+import { TriremeError, errorFrom, hasCode } from "@trireme/base";
 import type { EnvironmentSources, KeyValues } from "../pods/environment.ts";
 import { subPathOf } from "../pods/cri-config.ts";
-import { writeAtomically } from "./atomic-files.ts";
+import { isWritten, writeAtomically } from "./atomic-files.ts";
 import type { ClaimSource } from "./claims.ts";
 import { existingLocalPath, localPathOf, makeLocalPath } from "./claims.ts";
 import type { ConfigSource } from "./config-source.ts";
@@ -107,7 +107,15 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
     if (volume.persistentVolumeClaim !== undefined) {
       const { claimName, readOnly = false } = volume.persistentVolumeClaim;
       if (claims === undefined) throw new TriremeError("Invalid", "this agent has no claims");
-      const found = await claims.volumeOf(pod.metadata.namespace ?? "default", claimName);
+      let found: PersistentVolume;
+      try {
+        found = await claims.volumeOf(pod.metadata.namespace ?? "default", claimName);
+      } catch (error) {
+        // A pod that had it keeps it while no server answers: nothing of it can have gone meanwhile.
+        const kept = isAway(error) ? await noted(base, volume.name) : undefined;
+        if (kept === undefined) throw error;
+        return { path: kept, readOnly };
+      }
       const source = await persistentPath(found, (where) => note(base, volume.name, where));
       if (found.spec.hostPath === undefined && !readOnly) await toGroup(pod, source);
       return { path: source, readOnly };
@@ -142,10 +150,24 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
     await mkdir(join(base, "files"), { recursive: true });
     const namespace = pod.metadata.namespace ?? "default";
     const data = new Map<string, KeyValues | undefined>();
+    let away: unknown;
     for (const { kind, name } of configNeeds(pod)) {
-      data.set(`${kind}/${name}`, await config.get(kind, namespace, name));
+      try {
+        data.set(`${kind}/${name}`, await config.get(kind, namespace, name));
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        away = error;
+        break;
+      }
     }
-    const writer: ProjectedWriter = (volume, path) =>
+    const writer: ProjectedWriter = async (volume, path) => {
+      if (away === undefined || configNeeds({ ...pod, spec: { ...pod.spec, volumes: [volume] } }).length === 0) {
+        return write(volume, path);
+      }
+      // Files that are there stay as they were while no server answers.
+      if (!(await isWritten(path))) throw away;
+    };
+    const write: ProjectedWriter = (volume, path) =>
       writeProjected(volume, path, pod, sources, ({ kind, name }) => data.get(`${kind}/${name}`));
     const out = new Map<string, PreparedVolume>();
     for (const volume of pod.spec.volumes ?? []) {
@@ -223,6 +245,16 @@ async function note(base: string, volume: string, path: string): Promise<void> {
   await mkdir(dirname(link), { recursive: true });
   await rm(link, { force: true });
   await symlink(path, link);
+}
+
+/** The path that a pod was given for a claim before. */
+function noted(base: string, volume: string): Promise<string | undefined> {
+  return readlink(join(base, NOTES, volume)).catch(ifAbsent(undefined));
+}
+
+/** Whether no server has answered: nothing is known of an object then. */
+function isAway(error: unknown): boolean {
+  return hasCode(error, "ServiceUnavailable") || hasCode(error, "Timeout");
 }
 
 async function writeProjected(
