@@ -103,13 +103,16 @@ export function createRegistration(options: RegistrationOptions): Registration {
       leaseDurationSeconds: LEASE_SECONDS,
       renewTime: formatMicroTime(clock.now()),
     };
-    try {
-      lease = await (lease === undefined ? firstLease(spec) : leases.update({ ...lease, spec }));
-    } catch (error) {
-      lease = undefined;
-      // Another life of ours may have written it, or a write whose answer was lost.
-      if (!["Conflict", "NotFound", "AlreadyExists", "Unknown"].includes(errorFrom(error).code)) throw error;
-      lease = await firstLease(spec);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        lease = await (lease === undefined ? firstLease(spec) : leases.update({ ...lease, spec }));
+        break;
+      } catch (error) {
+        lease = undefined;
+        // Acknowledgements change it too, another life of ours may have, or a write whose answer was lost.
+        const mayPass = ["Conflict", "NotFound", "AlreadyExists", "Unknown"].includes(errorFrom(error).code);
+        if (!mayPass || attempt >= MAX_CONFLICTS) throw error;
+      }
     }
     renewedAt = clock.monotonic();
   }
