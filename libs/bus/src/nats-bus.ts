@@ -37,8 +37,12 @@ export interface NatsBusOptions {
   readonly registry?: Registry;
 }
 
-/** Pause before another round over all servers. Short: a reconnect is cheap, and hints are late until it succeeds. */
+/**
+ * Pause before another round over all servers, doubled with each round up to the last. The first is short, since hints are
+ * late until it succeeds; a bus that stays away is asked for seldom, since then everyone has the API.
+ */
 const RETRY_MS = 250;
+const MAX_RETRY_MS = 2000;
 
 /** Jitter on top, so that a hundred nodes do not return in one instant. */
 const RETRY_JITTER_MS = 100;
@@ -200,7 +204,10 @@ class NatsBus implements Bus {
       }
       turn += 1;
       const wholeRound = failures > 0 && failures % servers.length === 0;
-      if (wholeRound && !this.closed) await this.pause(RETRY_MS + Math.random() * RETRY_JITTER_MS);
+      if (wholeRound && !this.closed) {
+        const backoff = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (failures / servers.length - 1));
+        await this.pause(backoff + Math.random() * RETRY_JITTER_MS);
+      }
     }
   }
 
