@@ -13,8 +13,11 @@ export interface GeneratorReport {
   readonly kept: LoadReport;
 }
 
-/** Each is used a few times a second: enough to lie on every pod, few enough to be in use when its pod ends. */
-const CONNECTIONS = 20;
+/**
+ * Each is used once a second: enough to lie on every pod, not so many that one is idle for as long as a server keeps it, and
+ * a request waits for no other's answer.
+ */
+const CONNECTIONS = 50;
 
 const [url = "", fresh, kept] = process.argv.slice(2);
 const connections = keptConnections(CONNECTIONS);
