@@ -14,7 +14,7 @@ export interface GeneratorReport {
 }
 
 /**
- * Each is used once a second: enough to lie on every pod, not so many that one is idle for as long as a server keeps it, and
+ * Each is used every second or two: enough to lie on every pod, not so many that one is idle for as long as a server keeps it, and
  * a request waits for no other's answer.
  */
 const CONNECTIONS = 50;

@@ -1,0 +1,160 @@
+/**
+ * Goal: no request is lost while pods end on purpose. Method: 200 requests a second, open loop, half of them on fresh and
+ * half on kept connections, half through the balancer to a NodePort and half from a pod to the Service's address, over
+ * five rolling updates and a `kubectl drain`. The test app finishes what is in flight at SIGTERM and answers
+ * `Connection: close`.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { apiRequest, serverIdentity } from "./api-request.ts";
+import {
+  CLUSTER,
+  applyText,
+  cachedStatus,
+  containerTask,
+  ensureCluster,
+  getJson,
+  kubectl,
+  livePods,
+  tryKubectl,
+} from "./cluster.ts";
+import { fetchText } from "./http.ts";
+import { type Load, startLoad, sumOf } from "./load.ts";
+import { within } from "./process.ts";
+
+const NS = "rollouts";
+const NODE_PORT = 30183;
+/** Of each of the two generators, requests a second. */
+const RATES = { fresh: 50, kept: 50 };
+const MANIFEST = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: ${NS} }
+spec:
+  replicas: 3
+  selector: { matchLabels: { app: rolled } }
+  template:
+    metadata: { labels: { app: rolled } }
+    spec:
+      terminationGracePeriodSeconds: 10
+      containers:
+        - name: web
+          image: trireme.local/hello:1
+          ports: [{ name: http, containerPort: 8080 }]
+          readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 1 }
+          resources: { requests: { cpu: 10m, memory: 16Mi } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: ${NS} }
+spec:
+  type: NodePort
+  selector: { app: rolled }
+  ports: [{ name: http, port: 80, targetPort: http, nodePort: ${NODE_PORT} }]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: client, namespace: ${NS}, labels: { app: client } }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers: [{ name: client, image: trireme.local/hello:1 }]
+`;
+
+interface Drains {
+  count: number;
+  seconds: number;
+}
+
+/** How the agents' waits for the proxies ended so far, by outcome. */
+async function drains(): Promise<Record<string, Drains>> {
+  const out: Record<string, Drains> = {};
+  const { nodes, servers } = await cachedStatus();
+  const identity = serverIdentity(CLUSTER, servers[0]!.name, "scheduler");
+  for (const { address } of nodes) {
+    const { body } = await apiRequest(`${address}:10250`, identity, { method: "GET", path: "/metrics" });
+    const rows = String(body).matchAll(/^tri_pod_drain_seconds_(count|sum)\{.*?outcome="(\w+)".*?\} ([\d.e+-]+)/gm);
+    for (const [, what, outcome, value] of rows) {
+      const one = (out[outcome!] ??= { count: 0, seconds: 0 });
+      one[what === "count" ? "count" : "seconds"] += Number(value);
+    }
+  }
+  return out;
+}
+
+/** What was added to `before`: how many pods were drained how, and their mean time. */
+async function drainedSince(
+  before: Record<string, Drains>,
+): Promise<Record<string, { count: number; meanMs: number }>> {
+  const out: Record<string, { count: number; meanMs: number }> = {};
+  for (const [outcome, { count, seconds }] of Object.entries(await drains())) {
+    const more = count - (before[outcome]?.count ?? 0);
+    if (more === 0) continue;
+    out[outcome] = { count: more, meanMs: Math.round(((seconds - (before[outcome]?.seconds ?? 0)) / more) * 1000) };
+  }
+  return out;
+}
+
+async function rollOut(times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    await kubectl("rollout", "restart", "deployment/web", "-n", NS);
+    await kubectl("rollout", "status", "deployment/web", "-n", NS, "--timeout=60s");
+  }
+}
+
+let cordoned = "";
+
+/** Drains the node of one of the pods of all of them. */
+async function drainOne(): Promise<void> {
+  const [pod] = await livePods("app=rolled", NS);
+  cordoned = pod.spec.nodeName;
+  await kubectl("drain", cordoned, "--ignore-daemonsets", "--pod-selector=app=rolled", "--timeout=60s");
+  await kubectl("rollout", "status", "deployment/web", "-n", NS, "--timeout=60s");
+  expect((await livePods("app=rolled", NS)).filter((each) => each.spec.nodeName === cordoned)).toEqual([]);
+  await kubectl("uncordon", cordoned);
+  cordoned = "";
+}
+
+/** The generators: from outside by the balancer, from a pod by the Service's address. */
+async function startLoads(): Promise<Load[]> {
+  const { clusterIP } = (await getJson("service", "web", "-n", NS)).spec;
+  const { pid } = await containerTask(await getJson("pod", "client", "-n", NS));
+  return [startLoad(`http://127.0.0.1:${NODE_PORT}/`, RATES), startLoad(`http://${clusterIP}/`, RATES, pid)];
+}
+
+async function expectNoneFailed(loads: readonly Load[], what: string, before: Record<string, Drains>): Promise<void> {
+  const reports = await Promise.all(loads.map((load) => load.stop()));
+  const drained = await drainedSince(before);
+  console.log(`${what}: by the balancer ${JSON.stringify(reports[0])}; inside ${JSON.stringify(reports[1])}`);
+  console.log(`${what}: drained ${JSON.stringify(drained)}`);
+  const sum = sumOf(reports);
+  expect(sum.errors).toEqual([]);
+  expect(sum).toMatchObject({ failed: 0, ok: sum.sent });
+  for (const { fresh, kept } of reports) expect(Math.min(fresh.sent, kept.sent)).toBeGreaterThan(RATES.fresh * 10);
+  // Fifteen pods were replaced and one or more evicted: they must have waited for the proxies, not for the time to pass.
+  expect(drained["acknowledged"]?.count ?? 0).toBeGreaterThanOrEqual(14);
+}
+
+describe("rolling updates and drains under load", () => {
+  beforeAll(async () => {
+    await ensureCluster();
+    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await kubectl("create", "namespace", NS);
+    await applyText(MANIFEST);
+    await Promise.all([
+      kubectl("rollout", "status", "deployment/web", "-n", NS, "--timeout=60s"),
+      kubectl("wait", "pod/client", "-n", NS, "--for=condition=Ready", "--timeout=60s"),
+    ]);
+    await within(10_000, "the Service answers", () => fetchText(`http://127.0.0.1:${NODE_PORT}/`));
+  });
+  afterAll(async () => {
+    if (cordoned !== "") await tryKubectl(["uncordon", cordoned]);
+    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+  });
+
+  it("lose no request", async () => {
+    const before = await drains();
+    const loads = await startLoads();
+    await rollOut(5);
+    await drainOne();
+    await expectNoneFailed(loads, "with NATS", before);
+  }, 120_000);
+});
