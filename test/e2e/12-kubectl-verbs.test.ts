@@ -4,7 +4,7 @@
  * in a namespace of its own.
  */
 import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import {
@@ -22,6 +22,9 @@ const FOLDER = join(import.meta.dirname, "transcripts");
 const transcripts = readdirSync(FOLDER).filter((file) => file.endsWith(".txt"));
 const WORK = `/tmp/trireme-${CLUSTER}-verbs`;
 
+/** Some hundred commands at once take half a minute on two idle cores, and minutes on busy ones. */
+const TRANSCRIPT_TIMEOUT_MS = 300_000;
+
 /** The namespace of a transcript's session; short, since names of objects are made of it. */
 const namespaceOf = (file: string, release: string): string => `${basename(file, ".txt")}-${release.replace(".", "-")}`;
 
@@ -32,7 +35,9 @@ async function sessionOf(cluster: ClusterStatus, file: string, index: number): P
   const namespace = namespaceOf(file, release);
   const dir = join(WORK, namespace);
   mkdirSync(join(dir, "bin"), { recursive: true });
-  symlinkSync(await kubectlPath(release), join(dir, "bin/kubectl"));
+  const kubectl = await kubectlPath(release);
+  symlinkSync(kubectl, join(dir, "bin/kubectl"));
+  symlinkSync(join(dirname(kubectl), "../helm/helm"), join(dir, "bin/helm"));
   const config = parse(readFileSync(cluster.kubeconfig, "utf8")) as Any;
   config.contexts[0].context.namespace = namespace;
   writeFileSync(join(dir, "kubeconfig"), stringify(config));
@@ -69,7 +74,7 @@ describe("kubectl", () => {
     await removeNamespaces();
   });
 
-  it.concurrent.for(transcripts)("%s", async (file) => {
+  it.concurrent.for(transcripts)("%s", { timeout: TRANSCRIPT_TIMEOUT_MS }, async (file) => {
     const sessions = await Promise.all(KUBECTL_VERSIONS.map((_, i) => sessionOf(cluster, file, i)));
     for (const { release, expected, actual } of await runTranscript(join(FOLDER, file), sessions)) {
       if (process.env["UPDATE"] !== "1") expect(actual, `kubectl ${release}`).toBe(expected);

@@ -88,7 +88,7 @@ async function play(steps: readonly Step[], session: Session): Promise<Map<Step,
 
 /**
  * Output without what differs from run to run: the session's own names, addresses, ports, uids, versions, times, ages
- * below two minutes (`AGE`) and generated name parts (`HASH`, `RAND`). Columns keep their order, not their width.
+ * with seconds in them (`AGE`) and generated name parts (`HASH`, `RAND`). Columns keep their order, not their width.
  */
 function normalised(text: string, names: ReadonlyMap<string, string>): string {
   let out = text;
@@ -99,11 +99,11 @@ function normalised(text: string, names: ReadonlyMap<string, string>): string {
     .replaceAll(/\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g, "TIME")
     .replaceAll(/\b(?:\d{1,3}\.){3}\d{1,3}\b/g, "IP")
     .replaceAll(/(?<=:)3\d{4}(?=\/)/g, "PORT")
-    .replaceAll(/(?<=[rR]esource ?[vV]ersion: +)"?\d+"?/g, "VERSION")
+    .replaceAll(/(?<=[rR]esource ?[vV]ersion"?: +)"?\d+"?/g, "VERSION")
     .replaceAll(/-[bcdf-hj-np-tv-z2-9]{8,10}(?=-[bcdf-hj-np-tv-z2-9]{5}\b)/g, "-HASH")
-    .replaceAll(/(?<=-)[bcdf-hj-np-tv-z2-9]{7,10}\b/g, "HASH")
+    .replaceAll(/(?<=[-=])[bcdf-hj-np-tv-z2-9]{7,10}\b/g, "HASH")
     .replaceAll(/(?<=[-/])(?=[a-z0-9]*\d|[^aeiou\d]{5}\b)[bcdf-hj-np-tv-z2-9]{5}\b/g, "RAND")
-    .replaceAll(/\b\d{1,3}s(?=\s|$|\))/gm, "AGE")
+    .replaceAll(/\b(?:\d+m)?\d{1,3}s(?=\s|$|\))/gm, "AGE")
     .replaceAll(/\/tmp\/(?:LIVE|MERGED|kubectl-edit)-\d+/g, (match) => match.replace(/\d+$/, "N"))
     .replaceAll(/ +$/gm, "")
     .replaceAll(/(?<=\S) {2,}/g, "  ");
@@ -128,13 +128,27 @@ function render(
 ): string {
   const lines = steps.flatMap((step) => {
     const printed = outputs.map((output) => output.get(step)!);
-    const isSame = printed.every((one) => one.join("\n") === printed[0]!.join("\n"));
-    const said = isSame
-      ? printed[0]!
-      : printed.flatMap((one, i) => one.map((line) => `${sessions[i]!.release}| ${line}`.trimEnd()));
-    return [...step.before, ...step.typed, ...said, ""];
+    return [...step.before, ...step.typed, ...merged(sessions, printed), ""];
   });
   return lines.join("\n");
+}
+
+/** What all releases printed, line by line, each line that some did not under the numbers of those that did. */
+function merged(sessions: readonly Session[], printed: readonly (readonly string[])[]): string[] {
+  const at = printed.map(() => 0);
+  const out: string[] = [];
+  const alone = (i: number, upTo: number): void => {
+    for (; at[i]! < upTo; at[i]! += 1) out.push(`${sessions[i]!.release}| ${printed[i]![at[i]!]!}`.trimEnd());
+  };
+  for (const [line, text] of printed[0]!.entries()) {
+    const places = printed.map((lines, i) => lines.indexOf(text, at[i]));
+    if (line < at[0]! || places.includes(-1)) continue;
+    for (const [i, place] of places.entries()) alone(i, place);
+    out.push(text);
+    for (const [i, place] of places.entries()) at[i] = place + 1;
+  }
+  for (const [i, lines] of printed.entries()) alone(i, lines.length);
+  return out;
 }
 
 function trimmed(lines: readonly string[]): string[] {
