@@ -1,8 +1,8 @@
 /**
- * Goal: no request is lost while pods end on purpose. Method: 200 requests a second, open loop, half of them on fresh and
- * half on kept connections, half through the balancer to a NodePort and half from a pod to the Service's address, over
- * five rolling updates and a `kubectl drain`. The test app finishes what is in flight at SIGTERM and answers
- * `Connection: close`.
+ * Goal: no request is lost while pods end on purpose, with the bus and without it. Method: 200 requests a second, open
+ * loop, half of them on fresh and half on kept connections, half through the balancer to a NodePort and half from a pod
+ * to the Service's address, over five rolling updates and a `kubectl drain`; then the same while every nats-server is
+ * first frozen and then dead. The test app finishes what is in flight at SIGTERM and answers `Connection: close`.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiRequest, serverIdentity } from "./api-request.ts";
@@ -15,11 +15,12 @@ import {
   getJson,
   kubectl,
   livePods,
+  status,
   tryKubectl,
 } from "./cluster.ts";
 import { fetchText } from "./http.ts";
 import { type Load, startLoad, sumOf } from "./load.ts";
-import { within } from "./process.ts";
+import { expectThat, within } from "./process.ts";
 
 const NS = "rollouts";
 const NODE_PORT = 30183;
@@ -101,6 +102,8 @@ async function rollOut(times: number): Promise<void> {
 }
 
 let cordoned = "";
+/** Lets go on what a test has frozen; harmless when nothing is. */
+let thaw = (): void => undefined;
 
 /** Drains the node of one of the pods of all of them. */
 async function drainOne(): Promise<void> {
@@ -146,6 +149,7 @@ describe("rolling updates and drains under load", () => {
     await within(10_000, "the Service answers", () => fetchText(`http://127.0.0.1:${NODE_PORT}/`));
   });
   afterAll(async () => {
+    thaw();
     if (cordoned !== "") await tryKubectl(["uncordon", cordoned]);
     await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
   });
@@ -156,5 +160,37 @@ describe("rolling updates and drains under load", () => {
     await rollOut(5);
     await drainOne();
     await expectNoneFailed(loads, "with NATS", before);
+  }, 120_000);
+
+  it("lose no request without NATS, frozen and dead", async () => {
+    const { servers } = await status();
+    const signal = (name: "nats" | "supervisor", what: NodeJS.Signals): void => {
+      for (const { pids } of servers) process.kill(pids[name], what);
+    };
+    const before = await drains();
+    const loads = await startLoads();
+    // Who starts a nats-server again is frozen too, so that it stays dead.
+    signal("supervisor", "SIGSTOP");
+    let dead = false;
+    thaw = () => {
+      thaw = () => undefined;
+      if (!dead) signal("nats", "SIGCONT");
+      signal("supervisor", "SIGCONT");
+    };
+    signal("nats", "SIGSTOP");
+    await rollOut(3);
+    signal("nats", "SIGKILL");
+    dead = true;
+    await rollOut(2);
+    await drainOne();
+    thaw();
+    await expectNoneFailed(loads, "without NATS", before);
+    await within(15_000, "every nats-server is back", async () => {
+      const now = (await status()).servers.map((server) => server.pids.nats);
+      expectThat(
+        now.every((pid, i) => pid > 0 && pid !== servers[i]!.pids.nats),
+        `pids ${now.join()}`,
+      );
+    });
   }, 120_000);
 });
