@@ -8,19 +8,28 @@ class ByName extends BaseSequencer {
   }
 }
 
+/** Packages without sockets, processes or state of a module: their test files share one set of loaded modules a worker. */
+const PURE = "libs/{api,base,mvcc,raft,scheduling}/{src,testing}/**/*.test.ts";
+
+const unit = {
+  setupFiles: ["test/property-seed.ts"],
+  // Time tells nothing here, and a property test on a busy machine may take long.
+  testTimeout: 30_000,
+};
+
 const slow = { testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false };
 
 export default defineConfig({
   test: {
     sequence: { sequencer: ByName },
     projects: [
+      { test: { name: "unit-pure", include: [PURE], isolate: false, ...unit } },
       {
         test: {
           name: "unit",
           include: ["libs/*/{src,testing}/**/*.test.ts", "services/*/src/**/*.test.ts", "deploy/**/*.test.ts"],
-          setupFiles: ["test/property-seed.ts"],
-          // Time tells nothing here, and a property test on a busy machine may take long.
-          testTimeout: 30_000,
+          exclude: [PURE, "**/node_modules/**"],
+          ...unit,
         },
       },
       { test: { name: "tidy", include: ["test/tidy/**/*.test.ts"] } },

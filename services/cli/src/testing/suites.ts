@@ -62,7 +62,8 @@ function vitestSuite(name: string, help: string): Suite {
       mkdirSync(folder, { recursive: true });
       const report = join(folder, `${name}.json`);
       rmSync(report, { force: true });
-      const vitest = [...bin("vitest/vitest.mjs"), "run", "--project", name];
+      // A suite may be several projects of vitest: those whose names it begins.
+      const vitest = [...bin("vitest/vitest.mjs"), "run", "--project", name, "--project", `${name}-*`];
       const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
       await runShown([...vitest, ...reporters, ...extra], root);
       const read = existsSync(report) ? (JSON.parse(readFileSync(report, "utf8")) as VitestReport) : undefined;
