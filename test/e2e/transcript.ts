@@ -93,20 +93,23 @@ async function play(steps: readonly Step[], session: Session): Promise<Map<Step,
 function normalised(text: string, names: ReadonlyMap<string, string>): string {
   let out = text;
   for (const [name, called] of names) out = out.replaceAll(name, called);
-  return out
-    .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "UID")
-    .replaceAll(/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| [+-]\d{4})/g, "TIME")
-    .replaceAll(/\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g, "TIME")
-    .replaceAll(/\b(?:\d{1,3}\.){3}\d{1,3}\b/g, "IP")
-    .replaceAll(/(?<=:)3\d{4}(?=\/)/g, "PORT")
-    .replaceAll(/(?<=[rR]esource ?[vV]ersion"?: +)"?\d+"?/g, "VERSION")
-    .replaceAll(/-[bcdf-hj-np-tv-z2-9]{8,10}(?=-[bcdf-hj-np-tv-z2-9]{5}\b)/g, "-HASH")
-    .replaceAll(/(?<=[-=])[bcdf-hj-np-tv-z2-9]{7,10}\b/g, "HASH")
-    .replaceAll(/(?<=[-/])(?=[a-z0-9]*\d|[^aeiou\d]{5}\b)[bcdf-hj-np-tv-z2-9]{5}\b/g, "RAND")
-    .replaceAll(/\b(?:\d+m)?\d{1,3}s(?=\s|$|\))/gm, "AGE")
-    .replaceAll(/\/tmp\/(?:LIVE|MERGED|kubectl-edit)-\d+/g, (match) => match.replace(/\d+$/, "N"))
-    .replaceAll(/ +$/gm, "")
-    .replaceAll(/(?<=\S) {2,}/g, "  ");
+  return (
+    out
+      // First, since its digits may look like a generated name.
+      .replaceAll(/\/tmp\/(?:LIVE|MERGED|kubectl-edit)-\d+/g, (match) => match.replace(/\d+$/, "N"))
+      .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "UID")
+      .replaceAll(/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z| [+-]\d{4})/g, "TIME")
+      .replaceAll(/\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}/g, "TIME")
+      .replaceAll(/\b(?:\d{1,3}\.){3}\d{1,3}\b/g, "IP")
+      .replaceAll(/(?<=:)3\d{4}(?=\/)/g, "PORT")
+      .replaceAll(/(?<=[rR]esource ?[vV]ersion"?: +)"?\d+"?/g, "VERSION")
+      .replaceAll(/-[bcdf-hj-np-tv-z2-9]{8,10}(?=-[bcdf-hj-np-tv-z2-9]{5}\b)/g, "-HASH")
+      .replaceAll(/(?<=[-=])[bcdf-hj-np-tv-z2-9]{7,10}\b/g, "HASH")
+      .replaceAll(/(?<=[-/])(?=[a-z0-9]*\d|[^aeiou\d]{5}\b)[bcdf-hj-np-tv-z2-9]{5}\b/g, "RAND")
+      .replaceAll(/\b(?:\d+m)?\d{1,3}s(?=\s|$|\))/gm, "AGE")
+      .replaceAll(/ +$/gm, "")
+      .replaceAll(/(?<=\S) {2,}/g, "  ")
+  );
 }
 
 function expectedOf({ printed }: Step, release: string): string[] {
