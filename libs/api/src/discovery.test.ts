@@ -25,8 +25,9 @@ it("serves the core group apart from the named ones", () => {
     "autoscaling",
     "storage.k8s.io",
     "policy",
-    "authentication.k8s.io",
+    "rbac.authorization.k8s.io",
     "authorization.k8s.io",
+    "authentication.k8s.io",
     "metrics.k8s.io",
   ]);
 });
@@ -48,7 +49,10 @@ it("serves several versions of a group, the preferred one first", () => {
 it("serves the older documents too", () => {
   expect(apiVersions()).toMatchObject({ versions: ["v1"] });
   expect(apiGroupList()).toMatchObject({
-    groups: [{ name: "apps" }, { name: "batch" }, {}, {}, {}, {}, {}, {}, {}, {}],
+    groups: expect.arrayContaining([
+      expect.objectContaining({ name: "apps" }),
+      expect.objectContaining({ name: "rbac.authorization.k8s.io" }),
+    ]),
   });
   expect(apiGroup("apps")).toMatchObject({ preferredVersion: { groupVersion: "apps/v1" } });
   expect(apiGroup("")).toBeUndefined();

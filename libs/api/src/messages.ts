@@ -1,9 +1,16 @@
-import { Binding, DeleteOptions, Eviction, Scale, Status } from "./kinds.ts";
+import { Binding, DeleteOptions, Eviction, Scale, Status, TokenRequest } from "./kinds.ts";
 import { REVIEW_RESOURCES, apiVersionOf, resourceForKind } from "./resources.ts";
 import type { Message } from "./schema/notation.ts";
 
-/** Kinds that requests carry though no object is stored of them. */
-const OTHERS: readonly Message[] = [Binding, Eviction, Scale, Status, ...REVIEW_RESOURCES.map(({ schema }) => schema)];
+/** Kinds that requests carry though no resource is made of them. */
+const OTHERS: readonly Message[] = [
+  Binding,
+  Eviction,
+  Scale,
+  Status,
+  TokenRequest,
+  ...REVIEW_RESOURCES.map((resource) => resource.schema),
+];
 
 /** The declaration of a manifest's apiVersion and kind, also of kinds that only subresources and options speak. */
 export function messageForKind(apiVersion: string, kind: string): Message | undefined {

@@ -6,8 +6,6 @@ import { CronJob, Job } from "./schema/batch.ts";
 import { autoscalerToV1, autoscalerToV2 } from "./conversion/autoscaling.ts";
 import { HorizontalPodAutoscaler } from "./schema/autoscaling-v2.ts";
 import { HorizontalPodAutoscalerV1 } from "./schema/autoscaling.ts";
-import { SelfSubjectReview } from "./schema/authentication.ts";
-import { SelfSubjectAccessReview, SelfSubjectRulesReview } from "./schema/authorization.ts";
 import { Lease } from "./schema/coordination.ts";
 import { ConfigMap, Namespace, Secret, ServiceAccount } from "./schema/core-config.ts";
 import { Event } from "./schema/core-event.ts";
@@ -17,8 +15,16 @@ import { Service } from "./schema/core-service.ts";
 import { PersistentVolume, PersistentVolumeClaim } from "./schema/core-storage.ts";
 import { PodDisruptionBudget } from "./schema/policy.ts";
 import { EndpointSlice } from "./schema/discovery.ts";
-import { NodeMetrics, PodMetrics } from "./schema/metrics.ts";
 import { StorageClass } from "./schema/storage.ts";
+import { SelfSubjectReview, TokenReview } from "./schema/authentication.ts";
+import {
+  LocalSubjectAccessReview,
+  SelfSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+} from "./schema/authorization.ts";
+import { NodeMetrics, PodMetrics } from "./schema/metrics.ts";
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from "./schema/rbac.ts";
 
 export { type Conversion, type KubeObject, type Resource, type Subresource, apiVersionOf } from "./resource.ts";
 
@@ -91,7 +97,12 @@ export const CONFIGMAPS = define<ConfigMap>(ConfigMap, "configmaps", { shortName
 /** `secrets`. */
 export const SECRETS = define<Secret>(Secret, "secrets", {});
 /** `serviceaccounts`. */
-export const SERVICEACCOUNTS = define<ServiceAccount>(ServiceAccount, "serviceaccounts", { shortNames: ["sa"] });
+export const SERVICEACCOUNTS = define<ServiceAccount>(ServiceAccount, "serviceaccounts", {
+  shortNames: ["sa"],
+  subresources: [
+    { name: "token", group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", verbs: ["create"] },
+  ],
+});
 /** `nodes`, the machines that run pods. */
 export const NODES = define<Node>(Node, "nodes", { namespaced: false, shortNames: ["no"], status: true });
 /** `events` of the core group. */
@@ -181,34 +192,48 @@ export const PODDISRUPTIONBUDGETS = define<PodDisruptionBudget>(PodDisruptionBud
   status: true,
 });
 
+/** `roles`: what may be done in one namespace. */
+export const ROLES = define<Role>(Role, "roles", {});
+/** `rolebindings`: who has a role in one namespace. */
+export const ROLEBINDINGS = define<RoleBinding>(RoleBinding, "rolebindings", {});
+/** `clusterroles`: what may be done, wherever it is bound. */
+export const CLUSTERROLES = define<ClusterRole>(ClusterRole, "clusterroles", { namespaced: false });
+/** `clusterrolebindings`: who has a role everywhere. */
+export const CLUSTERROLEBINDINGS = define<ClusterRoleBinding>(ClusterRoleBinding, "clusterrolebindings", {
+  namespaced: false,
+});
+
+const ASKED = { namespaced: false, verbs: ["create"] };
+/** `selfsubjectaccessreviews`: may I? */
+export const SELFSUBJECTACCESSREVIEWS = define(SelfSubjectAccessReview, "selfsubjectaccessreviews", ASKED);
+/** `subjectaccessreviews`: may they? */
+export const SUBJECTACCESSREVIEWS = define(SubjectAccessReview, "subjectaccessreviews", ASKED);
+/** `localsubjectaccessreviews`: may they, in this namespace? */
+export const LOCALSUBJECTACCESSREVIEWS = define(LocalSubjectAccessReview, "localsubjectaccessreviews", {
+  verbs: ["create"],
+});
+/** `selfsubjectrulesreviews`: what may I? */
+export const SELFSUBJECTRULESREVIEWS = define(SelfSubjectRulesReview, "selfsubjectrulesreviews", ASKED);
+/** `selfsubjectreviews`: who am I? */
+export const SELFSUBJECTREVIEWS = define(SelfSubjectReview, "selfsubjectreviews", ASKED);
+/** `tokenreviews`: whose token is this? */
+export const TOKENREVIEWS = define(TokenReview, "tokenreviews", ASKED);
+
+/** Questions in the form of objects: the answer to a create, and never stored. */
+export const REVIEW_RESOURCES: readonly Resource[] = [
+  SELFSUBJECTACCESSREVIEWS,
+  SUBJECTACCESSREVIEWS,
+  LOCALSUBJECTACCESSREVIEWS,
+  SELFSUBJECTRULESREVIEWS,
+  SELFSUBJECTREVIEWS,
+  TOKENREVIEWS,
+];
+
 const READ_ONLY = ["get", "list"];
 /** `nodes` of metrics.k8s.io: what each node uses now. */
 export const NODE_METRICS = define<NodeMetrics>(NodeMetrics, "nodes", { namespaced: false, verbs: READ_ONLY });
 /** `pods` of metrics.k8s.io: what each pod uses now. */
 export const POD_METRICS = define<PodMetrics>(PodMetrics, "pods", { verbs: READ_ONLY });
-
-const ASKED = { namespaced: false, verbs: ["create"] };
-/** `selfsubjectreviews`: who one is. */
-export const SELFSUBJECTREVIEWS = define<SelfSubjectReview>(SelfSubjectReview, "selfsubjectreviews", ASKED);
-/** `selfsubjectaccessreviews`: whether one may do something. */
-export const SELFSUBJECTACCESSREVIEWS = define<SelfSubjectAccessReview>(
-  SelfSubjectAccessReview,
-  "selfsubjectaccessreviews",
-  ASKED,
-);
-/** `selfsubjectrulesreviews`: all that one may do. */
-export const SELFSUBJECTRULESREVIEWS = define<SelfSubjectRulesReview>(
-  SelfSubjectRulesReview,
-  "selfsubjectrulesreviews",
-  ASKED,
-);
-
-/** Questions: an object of these is answered when it is created, and stored nowhere. */
-export const REVIEW_RESOURCES: readonly Resource[] = [
-  SELFSUBJECTREVIEWS,
-  SELFSUBJECTACCESSREVIEWS,
-  SELFSUBJECTRULESREVIEWS,
-];
 
 /** Kinds that are computed when asked for: nobody can store, watch or cache them. */
 export const COMPUTED_RESOURCES: readonly Resource[] = [NODE_METRICS, POD_METRICS];
@@ -237,6 +262,10 @@ export const RESOURCES: readonly Resource[] = [
   PERSISTENTVOLUMECLAIMS,
   STORAGECLASSES,
   PODDISRUPTIONBUDGETS,
+  ROLES,
+  ROLEBINDINGS,
+  CLUSTERROLES,
+  CLUSTERROLEBINDINGS,
 ];
 
 /** Other versions of stored kinds; within a group the version that comes first here and above is the preferred one. */

@@ -4,6 +4,7 @@ import { defaultCronJob, defaultJob } from "./batch.ts";
 import type { KubeObject, Resource } from "../resources.ts";
 import { defaultAutoscaler } from "./autoscaling.ts";
 import { defaultPod, defaultPodSpec } from "./pod.ts";
+import { defaultBinding } from "./rbac.ts";
 import { defaultService } from "./service.ts";
 import { defaultDaemonSet, defaultStatefulSet } from "./sets.ts";
 import { defaultPersistentVolume, defaultPersistentVolumeClaim, defaultStorageClass } from "./storage.ts";
@@ -38,6 +39,8 @@ const SETTERS: ReadonlyMap<string, Setter> = new Map([
   ["/PersistentVolume", setter(defaultPersistentVolume)],
   ["/PersistentVolumeClaim", setter(defaultPersistentVolumeClaim)],
   ["storage.k8s.io/StorageClass", setter(defaultStorageClass)],
+  ["rbac.authorization.k8s.io/RoleBinding", setter(defaultBinding)],
+  ["rbac.authorization.k8s.io/ClusterRoleBinding", setter(defaultBinding)],
 ]);
 
 function defaultPodObject(pod: Pod): void {

@@ -1,4 +1,5 @@
 import type { Message } from "../schema/notation.ts";
+import { ACCESS_TEXTS } from "./texts/access.ts";
 import { BATCH_TEXTS } from "./texts/batch.ts";
 import { AUTHORIZATION_TEXTS } from "./texts/authorization.ts";
 import { AUTOSCALING_TEXTS } from "./texts/autoscaling.ts";
@@ -27,6 +28,7 @@ const texts: ReadonlyMap<Message, Text> = new Map(
     POLICY_TEXTS,
     AUTHORIZATION_TEXTS,
     DETAIL_TEXTS,
+    ACCESS_TEXTS,
   ]
     .flat()
     .map((text) => [text.message, text]),

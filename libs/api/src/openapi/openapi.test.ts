@@ -16,9 +16,10 @@ describe("OpenAPI v3", () => {
       "apis/autoscaling/v2",
       "apis/storage.k8s.io/v1",
       "apis/policy/v1",
+      "apis/rbac.authorization.k8s.io/v1",
       "apis/autoscaling/v1",
-      "apis/authentication.k8s.io/v1",
       "apis/authorization.k8s.io/v1",
+      "apis/authentication.k8s.io/v1",
       "apis/metrics.k8s.io/v1beta1",
     ]);
     expect(paths["apis/apps/v1"]!.serverRelativeURL).toMatch(/^\/openapi\/v3\/apis\/apps\/v1\?hash=[0-9A-F]{16}$/);

@@ -9,6 +9,7 @@ import {
   PodPortForwardOptions,
   Scale,
   Status,
+  TokenRequest,
 } from "../kinds.ts";
 import { SERVED_RESOURCES, apiVersionOf, resourceForKind } from "../resources.ts";
 import type { Message } from "../schema/notation.ts";
@@ -23,6 +24,7 @@ const SUBRESOURCE_KINDS: readonly Message[] = [
   PodExecOptions,
   PodPortForwardOptions,
   Scale,
+  TokenRequest,
 ];
 
 interface Document {

@@ -1,5 +1,8 @@
-/** Who one is; requests for tokens are declared, and not served yet. Each name is a schema and the type of its values. */
-import { type Infer, int64, list, packageOf, ref, str, time } from "./notation.ts";
+/**
+ * Who somebody is, and tokens by which ServiceAccounts prove it. `extra` of a user is an open map that nothing here reads, and is not
+ * declared. Each name is a schema and the type of its values; `src/openapi/texts` says what the fields mean.
+ */
+import { type Infer, bool, int64, list, packageOf, ref, str, time } from "./notation.ts";
 import { ObjectMeta } from "./meta.ts";
 
 const authentication = packageOf("io.k8s.api.authentication.v1", "authentication.k8s.io", "v1");
@@ -32,13 +35,33 @@ export const TokenRequest = authentication.kind("TokenRequest", {
 });
 export interface TokenRequest extends Infer<typeof TokenRequest> {}
 
-/** Kubernetes' `extra`, lists by name, is left out: our identities have none. */
 export const UserInfo = authentication("UserInfo", {
   username: str(1),
   uid: str(2),
   groups: list(3, "string"),
 });
 export interface UserInfo extends Infer<typeof UserInfo> {}
+
+export const TokenReviewSpec = authentication("TokenReviewSpec", {
+  token: str(1).required(),
+  audiences: list(2, "string"),
+});
+export interface TokenReviewSpec extends Infer<typeof TokenReviewSpec> {}
+
+export const TokenReviewStatus = authentication("TokenReviewStatus", {
+  authenticated: bool(1),
+  user: ref(2, UserInfo),
+  audiences: list(4, "string"),
+  error: str(3),
+});
+export interface TokenReviewStatus extends Infer<typeof TokenReviewStatus> {}
+
+export const TokenReview = authentication.kind("TokenReview", {
+  metadata: ref(1, ObjectMeta).always(),
+  spec: ref(2, TokenReviewSpec).required(),
+  status: ref(3, TokenReviewStatus),
+});
+export interface TokenReview extends Infer<typeof TokenReview> {}
 
 export const SelfSubjectReviewStatus = authentication("SelfSubjectReviewStatus", {
   userInfo: ref(1, UserInfo),

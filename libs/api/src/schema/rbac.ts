@@ -1,4 +1,4 @@
-/** Roles and their bindings: declared, and not served yet. Each name is a schema and the type of its values. */
+/** Roles and their bindings. Each name is a schema and the type of its values; `src/openapi/texts` says what the fields mean. */
 import { type Infer, list, packageOf, ref, str } from "./notation.ts";
 import { LabelSelector, ObjectMeta } from "./meta.ts";
 

@@ -16,6 +16,7 @@ import { endpointSlicePrinter, servicePrinter } from "./network.ts";
 import { podPrinter } from "./pod.ts";
 import { persistentVolumeClaimPrinter, persistentVolumePrinter, storageClassPrinter } from "./storage.ts";
 import { podDisruptionBudgetPrinter } from "./policy.ts";
+import { roleBindingPrinter, rolePrinter } from "./rbac.ts";
 import {
   daemonSetPrinter,
   deploymentPrinter,
@@ -67,6 +68,10 @@ const PRINTERS: Readonly<Record<string, Printer>> = {
   "/PersistentVolume": persistentVolumePrinter,
   "/PersistentVolumeClaim": persistentVolumeClaimPrinter,
   "storage.k8s.io/StorageClass": storageClassPrinter,
+  "rbac.authorization.k8s.io/Role": rolePrinter,
+  "rbac.authorization.k8s.io/ClusterRole": rolePrinter,
+  "rbac.authorization.k8s.io/RoleBinding": roleBindingPrinter,
+  "rbac.authorization.k8s.io/ClusterRoleBinding": roleBindingPrinter,
 };
 
 /** Renders objects of one kind as kubectl prints them; the kind may be one that only a subresource speaks. */

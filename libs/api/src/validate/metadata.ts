@@ -7,6 +7,7 @@ import {
   dnsLabelProblems,
   dnsSubdomainProblems,
   labelValueProblems,
+  pathSegmentProblems,
   qualifiedNameProblems,
 } from "./names.ts";
 
@@ -35,6 +36,8 @@ export function validateMetadata(resource: Resource, { metadata }: KubeObject, p
 }
 
 function nameCheckOf({ group, kind }: Resource): (name: string) => string[] {
+  // The names of roles say whose they are, as in `system:node`: any segment of a path will do.
+  if (group === "rbac.authorization.k8s.io") return pathSegmentProblems;
   if (group !== "") return dnsSubdomainProblems;
   if (kind === "Namespace") return dnsLabelProblems;
   return kind === "Service" ? dns1035LabelProblems : dnsSubdomainProblems;

@@ -135,3 +135,9 @@ export function envNameProblems(value: string): string[] {
     ? []
     : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 }
+
+/** A name that may hold whatever a segment of a path may. */
+export function pathSegmentProblems(value: string): string[] {
+  if (value === "." || value === "..") return [`may not be '${value}'`];
+  return ["/", "%"].filter((part) => value.includes(part)).map((part) => `may not contain '${part}'`);
+}

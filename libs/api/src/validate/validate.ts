@@ -17,6 +17,7 @@ import { type FieldError, Problems } from "./field-error.ts";
 import { validateMetadata, validateMetadataUpdate } from "./metadata.ts";
 import { validatePodDisruptionBudget } from "./policy.ts";
 import { validatePod, validatePodUpdate } from "./pod.ts";
+import { validateBinding, validateBindingUpdate, validateClusterRole, validateRole } from "./rbac.ts";
 import { validateEndpointSlice, validateService, validateServiceUpdate } from "./service.ts";
 import {
   validateControllerRevisionUpdate,
@@ -72,6 +73,10 @@ const RULES: ReadonlyMap<string, Rules> = new Map([
   ["/PersistentVolume", rules(validatePersistentVolume, validatePersistentVolumeUpdate)],
   ["/PersistentVolumeClaim", rules(validatePersistentVolumeClaim, validatePersistentVolumeClaimUpdate)],
   ["storage.k8s.io/StorageClass", rules(validateStorageClass, validateStorageClassUpdate)],
+  ["rbac.authorization.k8s.io/Role", rules(validateRole)],
+  ["rbac.authorization.k8s.io/ClusterRole", rules(validateClusterRole)],
+  ["rbac.authorization.k8s.io/RoleBinding", rules(validateBinding, validateBindingUpdate)],
+  ["rbac.authorization.k8s.io/ClusterRoleBinding", rules(validateBinding, validateBindingUpdate)],
 ]);
 
 /** What is wrong with a new object, after defaulting; empty when it may be stored. */

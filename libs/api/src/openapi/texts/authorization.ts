@@ -1,4 +1,5 @@
 import {
+  LocalSubjectAccessReview,
   NonResourceAttributes,
   NonResourceRule,
   ResourceAttributes,
@@ -9,8 +10,13 @@ import {
   SelfSubjectReviewStatus,
   SelfSubjectRulesReview,
   SelfSubjectRulesReviewSpec,
+  SubjectAccessReview,
+  SubjectAccessReviewSpec,
   SubjectAccessReviewStatus,
   SubjectRulesReviewStatus,
+  TokenReview,
+  TokenReviewSpec,
+  TokenReviewStatus,
   UserInfo,
 } from "../../kinds.ts";
 import { type Text, text } from "./text.ts";
@@ -24,9 +30,10 @@ export const AUTHORIZATION_TEXTS: readonly Text[] = [
   }),
   text(SelfSubjectReviewStatus, "Who you are.", { userInfo: "Name and groups." }),
   text(UserInfo, "A user.", {
-    username: "The name: the common name of a client certificate.",
-    uid: "Unused: a name is used once.",
-    groups: "The groups: the organisations of a client certificate, and system:authenticated.",
+    username: "The name: the common name of a client certificate, or a ServiceAccount's.",
+    uid: "Tells a ServiceAccount from earlier ones of its name.",
+    groups:
+      "The groups: the organisations of a client certificate or those of ServiceAccounts, and system:authenticated.",
   }),
   text(SelfSubjectAccessReview, "Asks whether you may do something. It is answered at once and not stored.", QUESTION),
   text(SelfSubjectAccessReviewSpec, "What you would like to do: one of the two.", {
@@ -70,5 +77,29 @@ export const AUTHORIZATION_TEXTS: readonly Text[] = [
   text(NonResourceRule, "Actions that are allowed on paths.", {
     verbs: "What; * for everything.",
     nonResourceURLs: "On which paths; a * at the end for all below.",
+  }),
+  text(SubjectAccessReview, "Asks whether somebody may do something. It is answered at once and not stored.", QUESTION),
+  text(
+    LocalSubjectAccessReview,
+    "Asks whether somebody may do something in this namespace. It is not stored.",
+    QUESTION,
+  ),
+  text(SubjectAccessReviewSpec, "Somebody, and what they would like to do: one of the two.", {
+    resourceAttributes: "Something with objects.",
+    nonResourceAttributes: "Something with a path outside them.",
+    user: "The user's name.",
+    groups: "The groups that they are in.",
+    uid: "The user's uid.",
+  }),
+  text(TokenReview, "Asks whose token this is. It is answered at once and not stored.", QUESTION),
+  text(TokenReviewSpec, "A token.", {
+    token: "The token.",
+    audiences: "For whom it has to be; the API itself unless given.",
+  }),
+  text(TokenReviewStatus, "Whose it is.", {
+    authenticated: "Whether the token is good.",
+    user: "Whose it is.",
+    audiences: "Which of the audiences it is for.",
+    error: "Why it is not good.",
   }),
 ];
