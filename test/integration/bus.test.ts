@@ -13,7 +13,7 @@ import { sleep } from "@trireme/base";
 import { type Bus, type BusStatus, controlPermissions, createNatsBus, relayPermissions } from "@trireme/bus";
 import { type ApiClient, createApiClient } from "@trireme/client";
 import { type Informer, createInformerFactory } from "@trireme/controller";
-import { createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import { createCa, createSigningKey, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
 import { createMemoryStore } from "@trireme/store-client";
 import { silentLogger } from "@trireme/telemetry";
 import { type NatsCluster, startNatsCluster } from "@trireme/testkit";
@@ -46,6 +46,7 @@ beforeAll(async () => {
   nats = await startNatsCluster(3, NATS_PORT);
   const ca = await createCa("test");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
+  writePrivateFile(join(dir, "sa.key"), await createSigningKey());
   const server = await issue({ ca, cn: "kube-apiserver", sans: [ADDRESS], server: true });
   writeKeyPair(dir, "apiserver", server);
   writeKeyPair(

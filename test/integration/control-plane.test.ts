@@ -28,7 +28,7 @@ import { createMemoryHub, heartbeatCodec, heartbeatSubject } from "@trireme/bus"
 import { type ApiClient, createApiClient } from "@trireme/client";
 import { type InformerFactory, createInformerFactory, leasesOf } from "@trireme/controller";
 import { type ControllersApp, createControllersApp } from "@trireme/controllers";
-import { createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import { createCa, createSigningKey, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
 import { type SchedulerApp, createSchedulerApp } from "@trireme/scheduler";
 import { createMemoryStore } from "@trireme/store-client";
 import { createRegistry, silentLogger } from "@trireme/telemetry";
@@ -81,6 +81,7 @@ function startServer(name: string): void {
     connect: (fence) => clientOf("controllers", fence),
     leases: leasesOf(electing[1]!),
     registry: createRegistry({ processMetrics: false }),
+    rootCa: "PEM",
     serviceCidr: "10.96.0.0/16",
     defaultTolerationSeconds: 1,
   });
@@ -179,6 +180,7 @@ async function complete(name: string, replicas: number): Promise<Deployment> {
 beforeAll(async () => {
   const ca = await createCa("test");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
+  writePrivateFile(join(dir, "sa.key"), await createSigningKey());
   const keep = async (file: string, cn: string, o?: string): Promise<void> => {
     const sans = file === "apiserver" ? [ADDRESS, "localhost"] : [];
     const use = file === "apiserver" ? { server: true as const } : { client: true as const };

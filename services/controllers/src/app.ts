@@ -1,4 +1,8 @@
 import {
+  CLUSTERROLES,
+  CONFIGMAPS,
+  type ConfigMap,
+  type ClusterRole,
   CONTROLLERREVISIONS,
   CRONJOBS,
   type ControllerRevision,
@@ -32,7 +36,9 @@ import {
   REPLICASETS,
   RESOURCES,
   type ReplicaSet,
+  SERVICEACCOUNTS,
   SERVICES,
+  type ServiceAccount,
   STATEFULSETS,
   STORAGECLASSES,
   type Service,
@@ -55,6 +61,7 @@ import {
 } from "@trireme/controller";
 import type { Logger, Registry } from "@trireme/telemetry";
 import { createClusterDnsController } from "./clusterdns/controller.ts";
+import { createAggregationController } from "./clusterrole/controller.ts";
 import { type Caches, type ControllerContext, type ReconcilerSpec, addIndexes } from "./context.ts";
 import { createCronJobController } from "./cronjob/controller.ts";
 import { createDaemonSetController } from "./daemonset/controller.ts";
@@ -68,6 +75,7 @@ import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeController } from "./node/controller.ts";
 import { createVolumeControllers } from "./persistentvolume/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
+import { createRootCaController, createServiceAccountController } from "./serviceaccount/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
 
 /** What the controllers are made of. */
@@ -79,6 +87,8 @@ export interface ControllersOptions {
   readonly leases: LeasePort;
   readonly bus: Bus | undefined;
   readonly serviceCidr: string;
+  /** The API's CA, PEM, which pods know it by. */
+  readonly rootCa: string;
   readonly defaultTolerationSeconds: number;
   readonly clock: Clock;
   readonly prng: Prng;
@@ -153,6 +163,19 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
     }),
     createAutoscalerController(under("horizontal-pod-autoscaler"), { autoscalers, samples }),
     ...createVolumeControllers(under("persistentvolume-controller"), storage),
+    createAggregationController(
+      under("clusterrole-aggregation-controller"),
+      factory.informer<ClusterRole>(CLUSTERROLES),
+    ),
+    createServiceAccountController(
+      under("service-account-controller"),
+      factory.informer<ServiceAccount>(SERVICEACCOUNTS),
+    ),
+    createRootCaController(
+      under("root-ca-certificate-publisher"),
+      factory.informer<ConfigMap>(CONFIGMAPS),
+      options.rootCa,
+    ),
   ];
   const system = new ActorSystem({
     component: "controllers",

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseConfigOrExit } from "@trireme/config";
 import { openPartConnections } from "@trireme/controller";
 import { createLogger } from "@trireme/telemetry";
@@ -8,7 +10,8 @@ const config = parseConfigOrExit("trireme-controllers", controllersFlags);
 const log = createLogger("controllers", { keys: { host: config.name } });
 const connections = openPartConnections("controllers", config, log);
 const { serviceCidr, defaultTolerationSeconds } = config;
-const app = createControllersApp({ ...connections, serviceCidr, defaultTolerationSeconds });
+const rootCa = readFileSync(join(config.pkiDir, "ca.crt"), "utf8");
+const app = createControllersApp({ ...connections, rootCa, serviceCidr, defaultTolerationSeconds });
 
 async function close(): Promise<void> {
   await app.stop();
