@@ -44,6 +44,7 @@ import { apiConfigSource } from "./volumes/config-source.ts";
 import { apiFollower, createLiveFiles } from "./volumes/live-files.ts";
 import { dnsServersFor, parseResolvConf } from "./volumes/pod-files.ts";
 import { startReclaimer } from "./volumes/reclaimer.ts";
+import { apiTokenSource } from "./volumes/tokens.ts";
 import { createVolumes } from "./volumes/volumes.ts";
 
 /** A running agent. */
@@ -115,6 +116,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   const volumes = createVolumes({
     root: join(config.dir, "volumes"),
     config: source,
+    tokens: apiTokenSource(client, clock, log),
     claims: apiClaimSource(client, () => informers.nodes.get("", config.name)),
     node: config.name,
     localPathRoot,

@@ -7,9 +7,13 @@ import type { KeyValues } from "../pods/environment.ts";
 import { configMapData, secretData } from "./config-source.ts";
 import type { ConfigLookup, ConfigNeed } from "./payload.ts";
 import { configNeeds, isProjected } from "./payload.ts";
+import { carriesTokens } from "./tokens.ts";
 
 /** A file that could not be written is tried again after this; a change tries at once. */
 const RETRY_MS = 5_000;
+
+/** How often files with tokens are looked at: shorter than what is left of the shortest token when it is due, two minutes. */
+const TOKEN_CHECK_MS = 60_000;
 
 /** Keeps the files of pods' ConfigMap, Secret, projected and downwardAPI volumes as the API has them. */
 export interface LiveFiles {
@@ -46,6 +50,8 @@ interface FollowedPod {
   writing: Promise<void> | undefined;
   again: boolean;
   cancelRetry: (() => void) | undefined;
+  /** Looks again later, where files hold tokens. */
+  cancelCheck: (() => void) | undefined;
 }
 
 /**
@@ -83,6 +89,15 @@ export function createLiveFiles(options: LiveFilesOptions): LiveFiles {
       });
   }
 
+  function checkLater(uid: string, entry: FollowedPod): void {
+    if (!carriesTokens(entry.pod)) return;
+    entry.cancelCheck = clock.after(TOKEN_CHECK_MS, () => {
+      if (pods.get(uid) !== entry) return;
+      write(uid);
+      checkLater(uid, entry);
+    });
+  }
+
   function release(uid: string, keys: Iterable<string>): void {
     for (const key of keys) {
       const one = followed.get(key);
@@ -101,7 +116,16 @@ export function createLiveFiles(options: LiveFilesOptions): LiveFiles {
       if (!(pod.spec.volumes ?? []).some(isProjected)) return;
       const needs = configNeeds(pod);
       const keys = new Set(needs.map((need) => keyOf(need, namespace)));
-      pods.set(uid, { pod, keys, writing: undefined, again: false, cancelRetry: undefined });
+      const entry: FollowedPod = {
+        pod,
+        keys,
+        writing: undefined,
+        again: false,
+        cancelRetry: undefined,
+        cancelCheck: undefined,
+      };
+      pods.set(uid, entry);
+      checkLater(uid, entry);
       for (const need of needs) {
         const key = keyOf(need, namespace);
         const known = followed.get(key);
@@ -128,11 +152,15 @@ export function createLiveFiles(options: LiveFilesOptions): LiveFiles {
       if (entry === undefined) return;
       pods.delete(uid);
       entry.cancelRetry?.();
+      entry.cancelCheck?.();
       release(uid, entry.keys);
       await entry.writing;
     },
     stop() {
-      for (const { cancelRetry } of pods.values()) cancelRetry?.();
+      for (const { cancelRetry, cancelCheck } of pods.values()) {
+        cancelRetry?.();
+        cancelCheck?.();
+      }
       pods.clear();
       for (const { object } of followed.values()) object.stop();
       followed.clear();

@@ -28,9 +28,13 @@ const data = new Map([
   ],
 ]);
 const files = (volume: Omit<Volume, "name">): string[] =>
-  payloadOf({ name: "v", ...volume }, pod, sources, ({ kind, name }) => data.get(`${kind}/${name}`)).map(
-    (file) => `${file.path} ${file.mode.toString(8)} ${file.data.toString()}`,
-  );
+  payloadOf(
+    { name: "v", ...volume },
+    pod,
+    sources,
+    ({ kind, name }) => data.get(`${kind}/${name}`),
+    ({ audience }) => `token for ${audience ?? "the API"}`,
+  ).map((file) => `${file.path} ${file.mode.toString(8)} ${file.data.toString()}`);
 
 describe("the files of a volume", () => {
   it("are the keys of its object, or those that it names", () => {
@@ -73,8 +77,16 @@ describe("the files of a volume", () => {
       { kind: "Secret", name: "s" },
       { kind: "ConfigMap", name: "none" },
     ]);
-    expect(() => files({ projected: { sources: [{ serviceAccountToken: { path: "t" } }] } })).toThrow(
-      "projected sources of kind serviceAccountToken are not supported",
+    const tokens = [
+      { serviceAccountToken: { path: "t", audience: "vault" } },
+      { serviceAccountToken: { path: "api" } },
+    ];
+    expect(files({ projected: { defaultMode: 0o600, sources: tokens } })).toEqual([
+      "t 600 token for vault",
+      "api 600 token for the API",
+    ]);
+    expect(() => files({ projected: { sources: [{ clusterTrustBundle: { path: "t" } }] } })).toThrow(
+      "projected sources of kind clusterTrustBundle are not supported",
     );
   });
 });

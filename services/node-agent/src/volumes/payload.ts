@@ -1,4 +1,4 @@
-import type { DownwardAPIVolumeFile, KeyToPath, Pod, Volume } from "@trireme/api";
+import type { DownwardAPIVolumeFile, KeyToPath, Pod, ServiceAccountTokenProjection, Volume } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
 import type { EnvironmentSources, KeyValues } from "../pods/environment.ts";
 import { fieldOf, resourceFieldOf } from "../pods/environment.ts";
@@ -43,12 +43,18 @@ export function configNeeds(pod: Pod): ConfigNeed[] {
 /** Where the data of ConfigMaps and Secrets is looked up; undefined: there is no such object. */
 export type ConfigLookup = (need: ConfigNeed) => KeyValues | undefined;
 
+/** The tokens that a volume wants, each with what it is for. */
+export function tokenNeeds(volume: Volume): ServiceAccountTokenProjection[] {
+  return (volume.projected?.sources ?? []).flatMap((source) => source.serviceAccountToken ?? []);
+}
+
 /** The files of a volume of {@link isProjected}. Pure. Throws an error whose message names what is missing. */
 export function payloadOf(
   volume: Volume,
   pod: Pod,
   sources: EnvironmentSources,
   lookup: ConfigLookup,
+  tokenOf: (want: ServiceAccountTokenProjection) => string,
 ): readonly ProjectedFile[] {
   const { configMap, secret, downwardAPI, projected } = volume;
   if (configMap !== undefined) {
@@ -71,6 +77,10 @@ export function payloadOf(
       return fromConfig({ kind: "Secret", name: source.secret.name ?? "" }, source.secret, mode, lookup);
     }
     if (source.downwardAPI !== undefined) return fromPod(source.downwardAPI.items ?? [], mode, pod, sources);
+    if (source.serviceAccountToken !== undefined) {
+      const { path } = source.serviceAccountToken;
+      return [{ path, mode, data: Buffer.from(tokenOf(source.serviceAccountToken)) }];
+    }
     const kind = Object.keys(source)[0] ?? "nothing";
     throw new TriremeError("Invalid", `projected sources of kind ${kind} are not supported by this cluster yet`);
   });

@@ -25,8 +25,9 @@ import type { ConfigSource } from "./config-source.ts";
 import { bindDescriptor, mountTmpfs, removeTree, unmountAll } from "./mounts.ts";
 import { giveToGroup } from "./ownership.ts";
 import type { ConfigLookup } from "./payload.ts";
-import { configNeeds, isProjected, payloadOf } from "./payload.ts";
+import { configNeeds, isProjected, payloadOf, tokenNeeds } from "./payload.ts";
 import { openInside } from "./safe-path.ts";
+import type { TokenSource } from "./tokens.ts";
 
 /** A pod's own files that we read back are short; Kubernetes' bound for a termination message. */
 const MAX_READ_BYTES = 4096;
@@ -72,13 +73,15 @@ export interface VolumesOptions {
   readonly config: ConfigSource;
   /** Without it pods can not use claims. */
   readonly claims?: ClaimSource;
+  /** Without it pods can not carry tokens. */
+  readonly tokens?: TokenSource;
   /** The name of the node, and the directory of its volumes of the built-in class. */
   readonly node: string;
   readonly localPathRoot: string;
 }
 
 /** Volumes below one directory. */
-export function createVolumes({ root, config, claims, node, localPathRoot }: VolumesOptions): Volumes {
+export function createVolumes({ root, config, claims, tokens, node, localPathRoot }: VolumesOptions): Volumes {
   const dirOf = (uid: string): string => {
     if (!/^[\w-]+$/.test(uid)) throw new TriremeError("Invalid", `pod uid "${uid}" is no plain name`);
     return join(root, uid);
@@ -161,14 +164,16 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
       }
     }
     const writer: ProjectedWriter = async (volume, path) => {
-      if (away === undefined || configNeeds({ ...pod, spec: { ...pod.spec, volumes: [volume] } }).length === 0) {
-        return write(volume, path);
+      try {
+        const needs = configNeeds({ ...pod, spec: { ...pod.spec, volumes: [volume] } });
+        if (away !== undefined && needs.length > 0) throw away;
+        const lookup: ConfigLookup = ({ kind, name }) => data.get(`${kind}/${name}`);
+        await writeProjected(volume, path, pod, sources, lookup, tokens);
+      } catch (error) {
+        // Files that are there stay as they were while no server answers.
+        if (!isAway(error) || !(await isWritten(path))) throw error;
       }
-      // Files that are there stay as they were while no server answers.
-      if (!(await isWritten(path))) throw away;
     };
-    const write: ProjectedWriter = (volume, path) =>
-      writeProjected(volume, path, pod, sources, ({ kind, name }) => data.get(`${kind}/${name}`));
     const out = new Map<string, PreparedVolume>();
     for (const volume of pod.spec.volumes ?? []) {
       try {
@@ -185,7 +190,7 @@ export function createVolumes({ root, config, claims, node, localPathRoot }: Vol
   async function refreshAll(pod: Pod, sources: EnvironmentSources, lookup: ConfigLookup): Promise<void> {
     const base = dirOf(pod.metadata.uid ?? "");
     for (const volume of (pod.spec.volumes ?? []).filter(isProjected)) {
-      await writeProjected(volume, join(base, "volumes", volume.name), pod, sources, lookup);
+      await writeProjected(volume, join(base, "volumes", volume.name), pod, sources, lookup, tokens);
     }
   }
 
@@ -263,8 +268,14 @@ async function writeProjected(
   pod: Pod,
   sources: EnvironmentSources,
   lookup: ConfigLookup,
+  tokens: TokenSource | undefined,
 ): Promise<void> {
-  const files = payloadOf(volume, pod, sources, lookup);
+  const values = new Map<object, string>();
+  for (const want of tokenNeeds(volume)) {
+    if (tokens === undefined) throw new TriremeError("Invalid", "this agent has no tokens");
+    values.set(want, await tokens.get(pod, want));
+  }
+  const files = payloadOf(volume, pod, sources, lookup, (want) => values.get(want) ?? "");
   // As in kubelet: only a ConfigMap is nothing to hide.
   if (volume.configMap === undefined) await mountTmpfs(path, { sizeBytes: SECRET_TMPFS_BYTES, noSwap: true });
   const gid = pod.spec.securityContext?.fsGroup;
