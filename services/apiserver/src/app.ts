@@ -5,6 +5,11 @@ import { RESOURCES } from "@trireme/api";
 import { type Bus, SampleBook } from "@trireme/bus";
 import type { StoreClient } from "@trireme/store-client";
 import { type Logger, type Registry as MetricsRegistry, createRegistry } from "@trireme/telemetry";
+import { Authenticator } from "./auth/authenticator.ts";
+import { Authorizer } from "./auth/authorizer.ts";
+import { readSigningKeys } from "./auth/tokens/signing-keys.ts";
+import { TokenAuthority } from "./auth/tokens/token-authority.ts";
+import { writeRestriction } from "./auth/write-restriction.ts";
 import { bootstrap } from "./bootstrap.ts";
 import type { ApiserverConfig } from "./config.ts";
 import { GrpcDoor } from "./grpc/door.ts";
@@ -74,12 +79,16 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const ranges = rangesOf(config, cache);
   const agents = new Agents(objects, config.pkiDir);
   const lists = new Lists(store, cache, reads);
+  const authorizer = new Authorizer(cache);
+  const tokens = new TokenAuthority(readSigningKeys(config.pkiDir), objects, reads, clock);
   const pipeline = new RequestPipeline({
+    authorizer,
+    tokens,
     cache,
     reads,
     lists,
     objects,
-    registry: new Registry(objects, ranges, clock),
+    registry: new Registry(objects, ranges, clock, writeRestriction(authorizer), tls.ca.toString()),
     bindings: new Bindings(objects, store, clock),
     logs: new PodLogs(agents),
     streams: new PodStreams(agents),
@@ -91,7 +100,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const samples = new SampleBook(clock);
   const measurements = new Measurements(pipeline, lists, samples);
   const resources = new ResourceDoor(pipeline, measurements, () => clock.now());
-  const door = new HttpDoor({ resources, readiness, metrics, clock, log });
+  const authenticator = new Authenticator(tokens, log);
+  const door = new HttpDoor({ authenticator, keys: tokens.keys, pipeline, resources, readiness, metrics, clock, log });
   const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
   const grpc = new GrpcDoor({ pipeline, tls, log, metrics, clock });
   const pages = new Map([["", () => metrics.render()], ...(deps.neighbours ?? [])]);
@@ -124,6 +134,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       await cache.start();
       const { serviceCidr, apiServers } = config;
       await bootstrap({ pipeline, serviceCidr, apiServers, log, signal: stopping.signal });
+      authorizer.begin();
       endSamples = deps.bus === undefined ? undefined : samples.follow(deps.bus, registry);
       relay?.start();
       expiry.start();

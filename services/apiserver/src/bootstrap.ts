@@ -13,6 +13,7 @@ import {
 } from "@trireme/api";
 import type { Logger } from "@trireme/telemetry";
 import { APISERVER } from "./auth/user.ts";
+import { ensureDefaultPolicy } from "./auth/rbac/ensure-default-policy.ts";
 import type { RequestPipeline } from "./pipeline/pipeline.ts";
 import type { Caller } from "./pipeline/request.ts";
 import { deepEqual } from "./registry/equality.ts";
@@ -60,6 +61,7 @@ async function ensureAll({ pipeline, serviceCidr, apiServers }: BootstrapOptions
   for (const name of SYSTEM_NAMESPACES) {
     await createOnce(pipeline, NAMESPACES as Resource, undefined, { metadata: { name } });
   }
+  await ensureDefaultPolicy(pipeline, CALLER);
   await createOnce(pipeline, SERVICES as Resource, "default", kubernetesService(serviceCidr));
   await createOnce(pipeline, STORAGECLASSES as Resource, undefined, LOCAL_PATH);
   await ensureEndpoints(pipeline, apiServers);

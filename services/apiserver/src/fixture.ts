@@ -1,8 +1,14 @@
 /** An apiserver without doors, over a store in memory: what the tests here stand on. */
+import { generateKeyPairSync } from "node:crypto";
 import { type Clock, systemClock } from "@trireme/base";
 import { type KubeObject, RESOURCES, type Resource, resourceForKind } from "@trireme/api";
 import { type StoreClient, createMemoryStore } from "@trireme/store-client";
 import { silentLogger } from "@trireme/telemetry";
+import { Authorizer } from "./auth/authorizer.ts";
+import { tokenKeyFromPem } from "./auth/tokens/jwt.ts";
+import type { SigningKeys } from "./auth/tokens/signing-keys.ts";
+import { TokenAuthority } from "./auth/tokens/token-authority.ts";
+import { writeRestriction } from "./auth/write-restriction.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { Agents } from "./pipeline/agents.ts";
 import { RequestPipeline } from "./pipeline/pipeline.ts";
@@ -35,8 +41,19 @@ export interface Fixture {
   stop(): Promise<void>;
 }
 
+const KEY = tokenKeyFromPem(
+  generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+  "the fixture",
+);
+/** What pipelines of this process sign tokens with. */
+export const KEYS: SigningKeys = { signing: KEY, verifying: new Map([[KEY.id, KEY]]) };
+
 /** Starts a pipeline; several may share one store, as servers do. */
-export async function startPipeline(store = createMemoryStore(), clock: Clock = systemClock): Promise<Fixture> {
+export async function startPipeline(
+  store = createMemoryStore(),
+  clock: Clock = systemClock,
+  rootCa?: string,
+): Promise<Fixture> {
   const log = silentLogger;
   const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
   const reads = new ConsistentReads(store, cache);
@@ -48,12 +65,15 @@ export async function startPipeline(store = createMemoryStore(), clock: Clock = 
     nodePorts: { from: 30_000, to: 32_767 },
     claims: cache.claims.bind(cache),
   };
+  const authorizer = new Authorizer(cache);
   const pipeline = new RequestPipeline({
+    authorizer,
+    tokens: new TokenAuthority(KEYS, objects, reads, clock),
     cache,
     reads,
     lists: new Lists(store, cache, reads),
     objects,
-    registry: new Registry(objects, ranges, clock),
+    registry: new Registry(objects, ranges, clock, writeRestriction(authorizer), rootCa),
     bindings: new Bindings(objects, store, clock),
     logs: new PodLogs(agents),
     streams: new PodStreams(agents),
@@ -62,6 +82,7 @@ export async function startPipeline(store = createMemoryStore(), clock: Clock = 
   await cache.start();
   const signal = new AbortController().signal;
   await bootstrap({ pipeline, serviceCidr: "10.96.0.0/16", apiServers: ["10.0.0.1:6443"], log, signal });
+  authorizer.begin();
   return {
     store,
     cache,

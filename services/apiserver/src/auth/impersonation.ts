@@ -1,26 +1,50 @@
+/** Acting as somebody else (Kubernetes' `Impersonate-*` headers). Pure. */
 import { TriremeError } from "@trireme/base";
-import { forbiddenMessage, isAllowed } from "./policy.ts";
-import { AUTHENTICATED, type User } from "./user.ts";
+import type { Attributes } from "./policy.ts";
+import { AUTHENTICATED, ANONYMOUS, type User } from "./user.ts";
 
-/** Whom a request wants to be taken for (`kubectl --as`, `--as-group`); a uid or extra means nothing to our policy. */
-export interface Impersonation {
-  readonly user: string | undefined;
-  readonly groups: readonly string[];
+/** The values of a header, by its name in small letters; none when it was not sent. */
+export type Headers = (name: string) => readonly string[];
+
+const SERVICE_ACCOUNT = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/;
+
+/** Whom a request wants to act as; undefined: as itself. */
+export function requestedUser(headers: Headers): User | undefined {
+  const [name] = headers("impersonate-user");
+  const groups = headers("impersonate-group").filter((group) => group !== "");
+  const [uid] = headers("impersonate-uid");
+  if (name === undefined || name === "") {
+    if (groups.length === 0 && uid === undefined) return undefined;
+    throw new TriremeError(
+      "BadRequest",
+      "requested groups or uid without impersonating a user: set Impersonate-User too",
+    );
+  }
+  return { name, groups, ...(uid === undefined ? {} : { uid }) };
 }
 
-/** The user as whom the request goes on. Throws Forbidden when `user` may not act as another. */
-export function impersonated(user: User, asked: Impersonation): User {
-  if (asked.user === undefined && asked.groups.length === 0) return user;
-  if (asked.user === undefined) {
-    throw new TriremeError("BadRequest", "groups are impersonated together with a user alone: name one (--as)");
-  }
-  const wanted = [
-    { resource: "users", name: asked.user },
-    ...asked.groups.map((name) => ({ resource: "groups", name })),
+/** What one must be allowed to act as `user`: each of its parts. */
+export function impersonationRights(user: User): Attributes[] {
+  const account = SERVICE_ACCOUNT.exec(user.name);
+  const verb = "impersonate";
+  return [
+    account === null
+      ? { verb, group: "", resource: "users", name: user.name }
+      : { verb, group: "", resource: "serviceaccounts", namespace: account[1], name: account[2] },
+    ...user.groups.map((name) => ({ verb, group: "", resource: "groups", name })),
+    ...(user.uid === undefined ? [] : [{ verb, group: "authentication.k8s.io", resource: "uids", name: user.uid }]),
   ];
-  for (const of of wanted) {
-    const want = { verb: "impersonate", group: "", ...of };
-    if (!isAllowed(user, want)) throw new TriremeError("Forbidden", forbiddenMessage(user, want));
-  }
-  return { name: asked.user, groups: [...new Set([...asked.groups, AUTHENTICATED])] };
+}
+
+/** The user as the rest of the server sees it: with the groups that it has by being what it is. */
+export function impersonated(user: User): User {
+  if (user.name === ANONYMOUS.name) return { ...user, groups: [...new Set([...user.groups, ...ANONYMOUS.groups])] };
+  const account = SERVICE_ACCOUNT.exec(user.name);
+  const own = account === null || user.groups.length > 0 ? [] : serviceAccountGroups(account[1]!);
+  return { ...user, groups: [...new Set([...user.groups, ...own, AUTHENTICATED])] };
+}
+
+/** The groups of every ServiceAccount of a namespace. */
+export function serviceAccountGroups(namespace: string): string[] {
+  return ["system:serviceaccounts", `system:serviceaccounts:${namespace}`];
 }

@@ -2,6 +2,10 @@
 export interface User {
   readonly name: string;
   readonly groups: readonly string[];
+  /** Tells this user from earlier ones of the same name, where there can be some. */
+  readonly uid?: string;
+  /** What else was proved with the identity, such as the pod that a token was made for. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The group of every user that proved who it is. */

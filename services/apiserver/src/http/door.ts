@@ -1,15 +1,17 @@
 import { type Clock, TriremeError, errorFrom } from "@trireme/base";
 import type { TLSSocket } from "node:tls";
 import type { Logger } from "@trireme/telemetry";
-import { userOfConnection } from "../auth/client-certificate.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import { parseFence } from "../auth/fence.ts";
-import { impersonated } from "../auth/impersonation.ts";
-import { mayReadPath } from "../auth/policy.ts";
+import { type Headers, requestedUser } from "../auth/impersonation.ts";
+import type { SigningKeys } from "../auth/tokens/signing-keys.ts";
 import { ANONYMOUS } from "../auth/user.ts";
 import type { ApiMetrics, InFlight, RequestLabels } from "../metrics.ts";
 import { serveDocument } from "./documents.ts";
 import { type Exchange, type Request, type Response, headerOf, sendBytes, sendError } from "./exchange.ts";
 import { type Readiness, serveHealth } from "./health.ts";
+import { serveIssuerDocument } from "./issuer-documents.ts";
+import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import { type ResourceDoor, isLongRunning, verbOf } from "./resources.ts";
 import { routeOf } from "./route.ts";
 import type { Upgrade } from "./tunnel.ts";
@@ -26,6 +28,10 @@ const REQUEST_TIMEOUT_MS = 60_000;
 
 /** What the HTTP door needs. */
 export interface DoorParts {
+  readonly authenticator: Authenticator;
+  /** The keys that others may verify our tokens with. */
+  readonly keys: SigningKeys;
+  readonly pipeline: RequestPipeline;
   readonly resources: ResourceDoor;
   readonly readiness: Readiness;
   readonly metrics: ApiMetrics;
@@ -61,10 +67,12 @@ export class HttpDoor {
     response.on("error", () => gone.abort());
     let labels: RequestLabels = { verb: request.method ?? "", resource: "", group: "", version: "", subresource: "" };
     try {
-      const exchange = this.open(request, response, gone.signal, upgrade);
+      const exchange = await this.open(request, response, gone.signal, upgrade);
       if (serveHealth(exchange, this.parts.readiness)) return;
       if (exchange.caller.user === ANONYMOUS) throw unauthorized();
-      labels = await this.serve(exchange, labels);
+      const actsAs = requestedUser(headersOf(request));
+      const caller = actsAs === undefined ? exchange.caller : await this.parts.pipeline.actAs(exchange.caller, actsAs);
+      labels = await this.serve({ ...exchange, caller }, labels);
     } catch (thrown) {
       this.fail(request, response, thrown, gone.signal);
     } finally {
@@ -74,13 +82,10 @@ export class HttpDoor {
     }
   }
 
-  private open(request: Request, response: Response, signal: AbortSignal, upgrade?: Upgrade): Exchange {
+  private async open(request: Request, response: Response, signal: AbortSignal, upgrade?: Upgrade): Promise<Exchange> {
     const socket = ("stream" in request ? request.stream.session?.socket : request.socket) as TLSSocket | undefined;
     if (socket === undefined) throw new TriremeError("Cancelled", "the connection is gone");
-    const user = impersonated(userOfConnection(socket), {
-      user: headerOf(request, "impersonate-user"),
-      groups: listOf(request, "impersonate-group"),
-    });
+    const user = await this.parts.authenticator.userOf(socket, headerOf(request, "authorization"));
     const url = new URL(request.url ?? "/", "https://apiserver");
     return {
       request,
@@ -102,9 +107,11 @@ export class HttpDoor {
     const { caller, path } = exchange;
     const route = routeOf(path);
     if (route.kind === "path") {
-      if (!mayReadPath(caller.user, path)) throw forbiddenPath(caller.user.name, exchange.method, path);
+      const verb = exchange.method === "HEAD" ? "get" : exchange.method.toLowerCase();
+      const { allowed } = await this.parts.pipeline.decidePath(caller.user, verb, path);
+      if (!allowed) throw forbiddenPath(caller.user.name, verb, path);
       if (path === "/metrics") sendBytes(exchange.response, 200, await this.parts.metrics.render(), "text/plain");
-      else serveDocument(exchange);
+      else if (!serveIssuerDocument(exchange, this.parts.keys)) serveDocument(exchange);
       return labels;
     }
     const verb = verbOf(exchange.method, route, exchange.query);
@@ -141,10 +148,13 @@ export class HttpDoor {
   }
 }
 
-/** The values of a header that may come several times: they arrive joined by commas. */
-function listOf(request: Request, name: string): string[] {
-  const value = headerOf(request, name) ?? "";
-  return value.split(",").flatMap((one) => (one.trim() === "" ? [] : [one.trim()]));
+/** Headers that may come several times. HTTP/2 has them joined, HTTP/1.1 one by one. */
+function headersOf(request: Request): Headers {
+  return (name) => {
+    const value = request.headers[name];
+    if (value === undefined) return [];
+    return typeof value === "string" ? value.split(", ") : value;
+  };
 }
 
 /** Labels of requests that failed after they were known. */
@@ -153,12 +163,12 @@ const labelsOf = new WeakMap<Request, RequestLabels>();
 function unauthorized(): TriremeError {
   return new TriremeError(
     "Unauthorized",
-    "Unauthorized: this server asks for a client certificate of the cluster's CA",
+    "Unauthorized: this server asks for a client certificate of the cluster's CA, or for a ServiceAccount's token",
   );
 }
 
-function forbiddenPath(user: string, method: string, path: string): TriremeError {
-  return new TriremeError("Forbidden", `forbidden: User "${user}" cannot ${method.toLowerCase()} path "${path}"`);
+function forbiddenPath(user: string, verb: string, path: string): TriremeError {
+  return new TriremeError("Forbidden", `forbidden: User "${user}" cannot ${verb} path "${path}"`);
 }
 
 function tooMany(lane: Lane): TriremeError {

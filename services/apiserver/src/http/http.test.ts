@@ -86,7 +86,7 @@ describe("who may enter", () => {
     expect(json).toMatchObject({
       code: 403,
       message:
-        'secrets is forbidden: User "system:node:node1" cannot list resource "secrets" in API group "" in the namespace "default"',
+        'secrets is forbidden: User "system:node:node1" cannot list resource "secrets" in API group "" in the namespace "default": No Object name found',
     });
     const other = { apiVersion: "v1", kind: "Node", metadata: { name: "node2" } };
     expect((await ask("/api/v1/nodes", { as: "node", method: "POST", body: other })).status).toBe(403);
@@ -108,7 +108,7 @@ describe("who one is and what one may do", () => {
     expect(json["status"]).toEqual({
       userInfo: { username: "system:node:node1", groups: ["system:nodes", "system:authenticated"] },
     });
-    expect(await mayI(pods("list"), { as: "node" })).toEqual({ allowed: true });
+    expect(await mayI(pods("get"), { as: "node" })).toEqual({ allowed: true });
     expect(await mayI(pods("create"), { as: "node" })).toEqual({ allowed: false });
     expect(await mayI(pods("create"))).toEqual({ allowed: true });
     const metrics = { nonResourceAttributes: { verb: "get", path: "/metrics" } };
@@ -126,13 +126,19 @@ describe("who one is and what one may do", () => {
       (await review("authorization.k8s.io", "selfsubjectrulesreviews", { spec: { namespace } }, { as: "node" })).json[
         "status"
       ] as { resourceRules: unknown[]; nonResourceRules: unknown[]; incomplete: boolean };
-    const own = { apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: ["node1"] };
-    expect((await rules("kube-node-lease")).resourceRules).toContainEqual(expect.objectContaining(own));
     const { resourceRules, nonResourceRules, incomplete } = await rules("default");
-    expect(resourceRules).not.toContainEqual(expect.objectContaining(own));
-    expect(resourceRules).toContainEqual({ verbs: ["update", "patch"], apiGroups: [""], resources: ["pods/status"] });
-    expect(nonResourceRules).toMatchObject([{ verbs: ["get"] }]);
-    expect(incomplete).toBe(false);
+    const reviews = ["selfsubjectaccessreviews", "selfsubjectrulesreviews"];
+    expect(resourceRules).toContainEqual({
+      verbs: ["create"],
+      apiGroups: ["authorization.k8s.io"],
+      resources: reviews,
+    });
+    expect(nonResourceRules).toContainEqual({
+      verbs: ["get"],
+      nonResourceURLs: expect.arrayContaining(["/openapi/*"]) as unknown,
+    });
+    // What a node may is more than its roles: much depends on what its pods name.
+    expect(incomplete).toBe(true);
   });
 
   it("changes with --as for those who may act as others, and for nobody else", async () => {

@@ -47,7 +47,7 @@ export class Measurements {
       const message = `the server does not allow ${verb} on ${resource.resource}.${resource.group}: it is measured`;
       throw new TriremeError("MethodNotAllowed", message);
     }
-    this.pipeline.authorize(exchange.caller, verb, target);
+    await this.pipeline.authorize(exchange.caller, verb, target, options.fieldSelector);
     const { labelSelector, fieldSelector } = options;
     const selection =
       name === undefined ? { labelSelector, fieldSelector } : { fieldSelector: `metadata.name=${name}` };

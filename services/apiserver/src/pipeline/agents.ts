@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type PeerCertificate, checkServerIdentity } from "node:tls";
 import { TriremeError } from "@trireme/base";
 import { NODES, type Node, type Pod, type Resource } from "@trireme/api";
 import { NodeServiceClient } from "@trireme/proto/trireme/node/v1/node";
@@ -48,7 +49,7 @@ export class Agents {
     if (address === undefined) {
       throw new TriremeError("ServiceUnavailable", `node "${nodeName}" has no address to reach its agent at`);
     }
-    const client = await this.connection(address.address);
+    const client = await this.connection(nodeName, address.address);
     await new Promise<void>((resolve, reject) => {
       client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => {
         if (error === undefined || error === null) resolve();
@@ -63,14 +64,18 @@ export class Agents {
     this.connections.clear();
   }
 
-  private async connection(address: string): Promise<NodeServiceClient> {
-    const known = this.connections.get(address);
+  private async connection(node: string, address: string): Promise<NodeServiceClient> {
+    const key = `${node} ${address}`;
+    const known = this.connections.get(key);
     if (known !== undefined) return known;
-    const [ca, key, cert] = await Promise.all(
+    const [ca, privateKey, cert] = await Promise.all(
       ["ca.crt", "apiserver-client.key", "apiserver-client.crt"].map((file) => readFile(join(this.pkiDir, file))),
     );
-    const client = new NodeServiceClient(`${address}:${AGENT_PORT}`, credentials.createSsl(ca!, key!, cert!), CHANNEL);
-    this.connections.set(address, client);
+    const secure = credentials.createSsl(ca!, privateKey!, cert!, {
+      checkServerIdentity: (host, certificate) => checkAgent(node, host, certificate),
+    });
+    const client = new NodeServiceClient(`${address}:${AGENT_PORT}`, secure, CHANNEL);
+    this.connections.set(key, client);
     for (const [oldest, connection] of this.connections) {
       if (this.connections.size <= MAX_CONNECTIONS) break;
       connection.close();
@@ -78,6 +83,18 @@ export class Agents {
     }
     return client;
   }
+}
+
+/**
+ * A node says itself where it is to be reached. Whoever answers there has to be that node: else it could lead us, and what
+ * people type into their pods, to another.
+ */
+export function checkAgent(node: string, host: string, certificate: PeerCertificate): Error | undefined {
+  const name = `system:node:${node}`;
+  if (certificate.subject?.CN === name) return checkServerIdentity(host, certificate);
+  return new Error(
+    `${host} is not the agent of node ${node}: its certificate is of "${certificate.subject?.CN ?? ""}"`,
+  );
 }
 
 /** The 503 of a node that does not answer. */

@@ -1,9 +1,20 @@
 import { type Clock, TriremeError, hasCode } from "@trireme/base";
-import { type Binding, type Eviction, type KubeObject, type Resource, decodeStrict, notFound } from "@trireme/api";
+import {
+  type Binding,
+  type Eviction,
+  type KubeObject,
+  type Resource,
+  decodeStrict,
+  notFound,
+  parseFieldSelector,
+} from "@trireme/api";
 import * as api from "@trireme/api";
 import { checkFenceIdentity } from "../auth/fence.ts";
-import { forbiddenMessage, isAllowed } from "../auth/policy.ts";
-import { isReview, reviewed } from "../auth/reviews.ts";
+import type { Authorizer, RulesOfUser } from "../auth/authorizer.ts";
+import { impersonated, impersonationRights } from "../auth/impersonation.ts";
+import { type Attributes, type Decision, forbiddenMessage } from "../auth/policy.ts";
+import type { TokenAuthority } from "../auth/tokens/token-authority.ts";
+import type { User } from "../auth/user.ts";
 import { type BindingOutcome, type Bindings, type PodBinding } from "../registry/binding.ts";
 import { adoptPath } from "../registry/metadata.ts";
 import type { Lists } from "../registry/lists.ts";
@@ -16,6 +27,8 @@ import type { StoredObject } from "../storage/stored-object.ts";
 import type { WatchCache } from "../storage/watch-cache.ts";
 import { WatchSession } from "../storage/watch-session.ts";
 import type { PodLogs } from "./pod-logs.ts";
+import { answerReview, isReview } from "./reviews.ts";
+import { createToken, reviewToken } from "./token-requests.ts";
 import type { PodStreams, StreamKind, Tunnel, UpgradeHead } from "./pod-streams.ts";
 import type {
   Caller,
@@ -42,6 +55,8 @@ const WRITE_CATCH_UP_MS = 100;
 
 /** The parts behind the doors. */
 export interface PipelineParts {
+  readonly authorizer: Authorizer;
+  readonly tokens: TokenAuthority;
   readonly cache: WatchCache;
   readonly reads: ConsistentReads;
   readonly lists: Lists;
@@ -62,19 +77,51 @@ export class RequestPipeline {
     this.parts = parts;
   }
 
-  /** Throws the 403 that says who may not do what. */
-  authorize(caller: Caller, verb: string, target: Target): void {
+  /** Throws the 403 that says who may not do what. `fieldSelector` may narrow a list to what the caller may see. */
+  async authorize(caller: Caller, verb: string, target: Target, fieldSelector?: string): Promise<void> {
     checkFenceIdentity(caller.user, caller.fence);
-    const { resource, namespace, name, subresource } = target;
-    const want = { verb, group: resource.group, resource: resource.resource, subresource, namespace, name };
-    if (isAllowed(caller.user, want)) return;
-    throw new TriremeError("Forbidden", forbiddenMessage(caller.user, want), {
-      details: { group: resource.group, kind: resource.resource, ...(name === undefined ? {} : { name }) },
-    });
+    checkVerb(verb, target);
+    const want = wantOf(verb, target, fieldSelector);
+    refuse(caller.user, want, await this.decide(caller.user, want));
+  }
+
+  /** Whether a user may do something; a refusal is made on the newest state. */
+  async decide(user: User, want: Attributes): Promise<Decision> {
+    return this.onFreshState(() => this.parts.authorizer.authorize(user, want));
+  }
+
+  /** As {@link decide}, for paths that lead to no resource. */
+  async decidePath(user: User, verb: string, path: string): Promise<Decision> {
+    return this.onFreshState(() => this.parts.authorizer.authorizePath(user, verb, path));
+  }
+
+  /** All that a user may do in a namespace. */
+  rulesOf(user: User, namespace: string): RulesOfUser {
+    return this.parts.authorizer.rulesOf(user, namespace);
+  }
+
+  /** Whose token this is, for those who may ask. */
+  reviewToken(review: api.TokenReview): Promise<NonNullable<api.TokenReview["status"]>> {
+    return reviewToken(this.parts.tokens, review);
+  }
+
+  /** The caller in the role of somebody else; throws the 403 that says whom it may not act as. */
+  async actAs(caller: Caller, user: User): Promise<Caller> {
+    for (const want of impersonationRights(user)) refuse(caller.user, want, await this.decide(caller.user, want));
+    return { ...caller, user: impersonated(user) };
+  }
+
+  /** No refusal is final before it was made on fresh state: a role that was just given may be on its way to our cache. */
+  private async onFreshState(decide: () => Decision): Promise<Decision> {
+    const decision = decide();
+    if (decision.allowed) return decision;
+    // Without the store there is nothing newer than what we have, and the refusal stands.
+    const isFresh = await this.parts.reads.fresh().catch(() => false);
+    return isFresh ? decide() : decision;
   }
 
   async get(caller: Caller, target: NamedTarget, resourceVersion = ""): Promise<StoredObject> {
-    this.authorize(caller, "get", target);
+    await this.authorize(caller, "get", target);
     const { cache, reads, objects } = this.parts;
     const at = { ...target, namespace: target.resource.namespaced ? target.namespace : undefined };
     let fromCache: boolean;
@@ -95,12 +142,12 @@ export class RequestPipeline {
   }
 
   async list(caller: Caller, target: Target, options: ListOptions): Promise<ListResult> {
-    this.authorize(caller, "list", { ...target, name: nameOf(target, options.fieldSelector) });
+    await this.authorize(caller, "list", target, options.fieldSelector);
     return this.parts.lists.list(target.resource, target.namespace, options);
   }
 
   async watch(caller: Caller, target: Target, options: WatchOptions): Promise<WatchSession> {
-    this.authorize(caller, "watch", { ...target, name: nameOf(target, options.fieldSelector) });
+    await this.authorize(caller, "watch", target, options.fieldSelector);
     const { resource, namespace } = target;
     const selection = selectionOf(resource, options.labelSelector, options.fieldSelector);
     const { cache, reads, clock } = this.parts;
@@ -116,23 +163,24 @@ export class RequestPipeline {
   }
 
   async create(caller: Caller, target: Target, body: unknown, options: WriteOptions): Promise<Written> {
+    await this.authorize(caller, "create", target);
+    if (isReview(target.resource)) return answerReview(this, caller, target, body, options);
+    if (target.resource.resource === "serviceaccounts" && target.subresource === "token" && target.name !== undefined) {
+      const { tokens } = this.parts;
+      return createToken(tokens, this.reader(), caller.user, { ...target, name: target.name }, body, options);
+    }
     const name = target.name ?? nameIn(body);
-    this.authorize(caller, "create", { ...target, name });
     if (target.resource.resource === "pods" && target.subresource === "binding") {
       return this.createBinding(caller, { ...target, name }, body, options);
     }
     if (target.resource.resource === "pods" && target.subresource === "eviction") {
       return this.createEviction(caller, { ...target, name }, body, options);
     }
-    if (isReview(target.resource)) {
-      const { object, warnings } = decodeStrict(target.resource, body, options.fieldValidation ?? "Ignore");
-      return { object: reviewed(target.resource, caller.user, object), created: true, warnings };
-    }
     return this.parts.registry.create(caller, target, body, options);
   }
 
   async update(caller: Caller, target: NamedTarget, body: unknown, options: WriteOptions): Promise<Written> {
-    this.authorize(caller, "update", target);
+    await this.authorize(caller, "update", target);
     await this.catchUp(body);
     if (target.subresource !== "scale") return this.parts.registry.update(caller, target, body, options);
     const object = await replaceScale(this.parts.registry, caller, target, body, options);
@@ -140,10 +188,10 @@ export class RequestPipeline {
   }
 
   async patch(caller: Caller, target: NamedTarget, options: PatchOptions): Promise<Written> {
-    this.authorize(caller, "patch", target);
+    await this.authorize(caller, "patch", target);
     await this.catchUp(options.body);
     if (target.subresource !== "scale") {
-      return this.parts.registry.patch(caller, target, options, () => this.authorize(caller, "create", target));
+      return this.parts.registry.patch(caller, target, options, await this.creationRight(caller, target, options));
     }
     const at = { ...target, namespace: target.resource.namespaced ? target.namespace : undefined };
     const current = await this.parts.objects.cachedOrFresh(at);
@@ -151,8 +199,8 @@ export class RequestPipeline {
     return { object, created: false, warnings: [] };
   }
 
-  delete(caller: Caller, target: NamedTarget, options: DeletionOptions): Promise<Deleted> {
-    this.authorize(caller, "delete", target);
+  async delete(caller: Caller, target: NamedTarget, options: DeletionOptions): Promise<Deleted> {
+    await this.authorize(caller, "delete", target);
     return this.parts.registry.delete(caller, target, options);
   }
 
@@ -163,7 +211,7 @@ export class RequestPipeline {
     list: ListOptions,
     options: DeletionOptions,
   ): Promise<ListResult> {
-    this.authorize(caller, "deletecollection", target);
+    await this.authorize(caller, "deletecollection", target, list.fieldSelector);
     const found = await this.parts.lists.list(target.resource, target.namespace, list);
     const queue = [...found.items];
     const work = async (): Promise<void> => {
@@ -183,8 +231,8 @@ export class RequestPipeline {
   }
 
   /** Binds many pods in one fenced transaction. */
-  bindAll(caller: Caller, bindings: readonly PodBinding[]): Promise<BindingOutcome[]> {
-    for (const { namespace, pod } of bindings) this.authorize(caller, "create", bindingTarget(namespace, pod));
+  async bindAll(caller: Caller, bindings: readonly PodBinding[]): Promise<BindingOutcome[]> {
+    for (const { namespace, pod } of bindings) await this.authorize(caller, "create", bindingTarget(namespace, pod));
     return this.parts.bindings.bindAll(caller, bindings);
   }
 
@@ -195,7 +243,7 @@ export class RequestPipeline {
     query: URLSearchParams,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer>> {
-    this.authorize(caller, "get", { ...target, subresource: "log" });
+    await this.authorize(caller, "get", { ...target, subresource: "log" });
     return this.parts.logs.open(await this.podNow(target), query, signal);
   }
 
@@ -209,16 +257,39 @@ export class RequestPipeline {
     head: UpgradeHead,
     signal: AbortSignal,
   ): Promise<Tunnel> {
-    for (const asked of new Set([verb, "create"])) this.authorize(caller, asked, { ...target, subresource: kind });
+    for (const asked of new Set([verb, "create"]))
+      await this.authorize(caller, asked, { ...target, subresource: kind });
     return this.parts.streams.open(await this.podNow(target), kind, query, head, signal);
   }
 
+  /** What an apply that finds nothing asks before it creates. Decided ahead, since the registry decides synchronously. */
+  private async creationRight(caller: Caller, target: NamedTarget, { type }: PatchOptions): Promise<() => void> {
+    if (type !== "apply") return () => {};
+    const want = wantOf("create", target);
+    const decision = await this.decide(caller.user, want);
+    return () => refuse(caller.user, want, decision);
+  }
+
   private async podNow(target: NamedTarget): Promise<KubeObject> {
-    const { reads, objects } = this.parts;
-    const at = { resource: target.resource, namespace: target.namespace, name: target.name };
-    const pod = (await reads.fresh()) ? objects.cached(at) : await objects.fresh(at);
+    const pod = await this.objectNow(target);
     if (pod === undefined) throw notFound(target.resource, target.name);
-    return pod.object;
+    return pod;
+  }
+
+  private objectNow(at: NamedTarget): Promise<KubeObject | undefined> {
+    return this.reader()(at);
+  }
+
+  /** Reads objects as they are now: one question to the store for all of them. */
+  private reader(): (at: NamedTarget) => Promise<KubeObject | undefined> {
+    const { reads, objects } = this.parts;
+    let isFresh: Promise<boolean> | undefined;
+    return async ({ resource, namespace, name }) => {
+      const at = { resource, namespace, name };
+      // Asked with the first read: a request that is refused before it would leave nobody to hear of a failure.
+      isFresh ??= reads.fresh();
+      return ((await isFresh) ? objects.cached(at) : await objects.fresh(at))?.object;
+    };
   }
 
   private async createBinding(caller: Caller, target: Target, body: unknown, options: WriteOptions): Promise<Written> {
@@ -270,6 +341,49 @@ export class RequestPipeline {
   }
 }
 
+/** Questions can be asked and nothing else; no door may reach for a store or cache of them. */
+function checkVerb(verb: string, { resource }: Target): void {
+  if (!isReview(resource) || resource.verbs.includes(verb)) return;
+  throw new TriremeError("MethodNotAllowed", `the server does not allow this method on the requested resource`);
+}
+
+/** What a request wants, for authorizers. */
+function wantOf(verb: string, { resource, namespace, name, subresource }: Target, fieldSelector?: string): Attributes {
+  const fields = narrowedTo(fieldSelector);
+  return {
+    verb,
+    group: resource.group,
+    resource: resource.resource,
+    subresource,
+    // A Namespace is in itself, as in Kubernetes: a role that is bound in it may allow to read it.
+    namespace: resource.namespaced ? namespace : resource.resource === "namespaces" ? name : undefined,
+    name: name ?? fields.get("metadata.name"),
+    nodeName: fields.get("spec.nodeName"),
+  };
+}
+
+/** The fields that a selector admits one value of. One that is not well formed narrows nothing; it is refused later. */
+function narrowedTo(fieldSelector: string | undefined): ReadonlyMap<string, string> {
+  if (fieldSelector === undefined || fieldSelector === "") return new Map();
+  try {
+    return new Map(
+      parseFieldSelector(fieldSelector)
+        .filter((one) => one.op === "=")
+        .map((one) => [one.field, one.value]),
+    );
+  } catch {
+    return new Map();
+  }
+}
+
+function refuse(user: User, want: Attributes, decision: Decision): void {
+  if (decision.allowed) return;
+  const { group, resource, name } = want;
+  throw new TriremeError("Forbidden", forbiddenMessage(user, want, decision.reason), {
+    details: { group, kind: resource, ...(name === undefined ? {} : { name }) },
+  });
+}
+
 /** What the creation of something that is no object answers. */
 const SUCCESS = {
   kind: "Status",
@@ -281,11 +395,6 @@ const SUCCESS = {
 
 function bindingTarget(namespace: string, name: string): Target {
   return { resource: api.PODS as Resource, namespace, name, subresource: "binding" };
-}
-
-/** A list or watch of one name is asked for that name alone, and may be allowed where others are not. */
-function nameOf(target: Target, fieldSelector: string | undefined): string | undefined {
-  return target.name ?? selectionOf(target.resource, undefined, fieldSelector).name;
 }
 
 function nameIn(body: unknown): string {

@@ -4,10 +4,13 @@ import {
   type PersistentVolumeClaim,
   type Pod,
   type Resource,
+  type ServiceAccount,
   type StorageClass,
   type Toleration,
   defaultClassOf,
 } from "@trireme/api";
+import { nameSuffix } from "./metadata.ts";
+import { withServiceAccount } from "./pod-account.ts";
 
 /**
  * How long a pod that says nothing of it stays on a node that is not ready or not reachable (a cluster setting;
@@ -19,11 +22,24 @@ export const DEFAULT_TOLERATION_SECONDS = 5;
 const CLAIM_PROTECTION = "kubernetes.io/pvc-protection";
 const VOLUME_PROTECTION = "kubernetes.io/pv-protection";
 
-/** What the server adds to new objects beyond the defaults of their kind. `classes` lists the StorageClasses. */
-export function admitNew(resource: Resource, object: KubeObject, classes: () => readonly StorageClass[]): KubeObject {
+/** What admission looks at besides the object. */
+export interface AdmissionFacts {
+  /** Lists the StorageClasses. */
+  readonly classes: () => readonly StorageClass[];
+  /** A new pod's account. */
+  readonly account?: ServiceAccount | undefined;
+}
+
+/** The account of pods that name none. */
+export const DEFAULT_ACCOUNT = "default";
+
+/** What the server adds to new objects beyond the defaults of their kind. */
+export function admitNew(resource: Resource, object: KubeObject, { classes, account }: AdmissionFacts): KubeObject {
   switch (resource.resource) {
-    case "pods":
-      return admitPod(object as Pod);
+    case "pods": {
+      const pod = admitPod(object as Pod);
+      return account === undefined ? pod : withServiceAccount(pod, account, nameSuffix());
+    }
     case "namespaces":
       return admitNamespace(object as Namespace);
     case "persistentvolumes":
@@ -56,16 +72,16 @@ function withoutStatus(resource: Resource, object: KubeObject): KubeObject {
   return rest;
 }
 
-function admitPod(pod: Pod): KubeObject {
+function admitPod(pod: Pod): Pod {
   const spec = { ...pod.spec! };
-  spec.serviceAccountName ??= "default";
+  spec.serviceAccountName ||= DEFAULT_ACCOUNT;
   const tolerations: Toleration[] = [...(spec.tolerations ?? [])];
   for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
     if (tolerations.some((one) => tolerates(one, key))) continue;
     tolerations.push({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: DEFAULT_TOLERATION_SECONDS });
   }
   spec.tolerations = tolerations;
-  return { ...pod, spec, status: { phase: "Pending", qosClass: qosClassOf(pod) } } as KubeObject;
+  return { ...pod, spec, status: { phase: "Pending", qosClass: qosClassOf(pod) } } as Pod;
 }
 
 function tolerates(toleration: Toleration, key: string): boolean {

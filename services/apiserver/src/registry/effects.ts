@@ -1,4 +1,5 @@
 import {
+  CONFIGMAPS,
   type KubeObject,
   type Lease,
   NAMESPACES,
@@ -18,6 +19,7 @@ import { decodeObject, encodeObject } from "../storage/codec.ts";
 import { fenceKey, keyOfObject } from "../storage/keys.ts";
 import { type AllocationRanges, allocateNode, allocateService } from "./allocation.ts";
 import { stampNew } from "./metadata.ts";
+import { ROOT_CA_CONFIGMAP } from "./pod-account.ts";
 import type { Location, Observed, ObjectStore } from "./object-store.ts";
 import { namespaceNotFound, namespaceTerminating } from "./refusals.ts";
 
@@ -34,7 +36,12 @@ export function effectsOf(
   next: KubeObject | undefined,
   current: KubeObject | undefined,
   observed: Observed,
-  context: { readonly user: User; readonly ranges: AllocationRanges; readonly nowMs: number },
+  context: {
+    readonly user: User;
+    readonly ranges: AllocationRanges;
+    readonly nowMs: number;
+    readonly rootCa?: string | undefined;
+  },
 ): Effects {
   const subject = { resource: at.resource, ranges: context.ranges, observed };
   switch (at.resource.resource) {
@@ -53,7 +60,8 @@ export function effectsOf(
     case "leases":
       return fenceEffects(at, next as Lease | undefined, current as Lease | undefined, context.user);
     case "namespaces":
-      if (next !== undefined && current === undefined) return newNamespace(next as Namespace, context.nowMs);
+      if (next !== undefined && current === undefined)
+        return newNamespace(next as Namespace, context.nowMs, context.rootCa);
       return { next, believes: [], also: [] };
     default:
       return { next, believes: [], also: [] };
@@ -90,20 +98,21 @@ function termOf(lease: Lease): string {
   return `${lease.spec?.holderIdentity ?? ""} ${lease.spec?.acquireTime ?? ""}`;
 }
 
-/** A namespace is born with its default ServiceAccount. */
-function newNamespace(namespace: Namespace, nowMs: number): Effects {
+/** A namespace is born with its default ServiceAccount and the API's CA, so that the first pod in it need not wait. */
+function newNamespace(namespace: Namespace, nowMs: number, rootCa: string | undefined): Effects {
   const name = namespace.metadata.name!;
-  const account = stampNew(
-    SERVICEACCOUNTS as Resource,
-    {
-      apiVersion: apiVersionOf(SERVICEACCOUNTS),
-      kind: SERVICEACCOUNTS.kind,
-      metadata: { name: "default", namespace: name },
-    },
-    nowMs,
-  );
-  const key = keyOfObject(SERVICEACCOUNTS, name, "default");
-  return { next: namespace, believes: [], also: [{ put: { key, value: encodeObject(account) } }] };
+  const born = (resource: Resource, object: string, content: object = {}): TxnOp => {
+    const { kind } = resource;
+    const metadata = { name: object, namespace: name };
+    const stamped = stampNew(resource, { apiVersion: apiVersionOf(resource), kind, metadata, ...content }, nowMs);
+    return { put: { key: keyOfObject(resource, name, object), value: encodeObject(stamped) } };
+  };
+  const account = born(SERVICEACCOUNTS as Resource, "default");
+  const also =
+    rootCa === undefined
+      ? [account]
+      : [account, born(CONFIGMAPS as Resource, ROOT_CA_CONFIGMAP, { data: { "ca.crt": rootCa } })];
+  return { next: namespace, believes: [], also };
 }
 
 /** What a create believes of its namespace: that it is there and not on its way out. */

@@ -17,9 +17,14 @@ export function rfc3339(nowMs: number): string {
 
 /** A name for an object that gave only a prefix. */
 export function generateName(prefix: string): string {
+  return prefix.slice(0, MAX_GENERATED_PREFIX) + nameSuffix();
+}
+
+/** Letters that make a name unlike others. */
+export function nameSuffix(): string {
   let suffix = "";
   for (const byte of randomBytes(SUFFIX_LENGTH)) suffix += SUFFIX_LETTERS[byte % SUFFIX_LETTERS.length];
-  return prefix.slice(0, MAX_GENERATED_PREFIX) + suffix;
+  return suffix;
 }
 
 const COUNTING: ReadonlySet<string> = new Set([
@@ -58,26 +63,27 @@ export function adoptPath<T extends KubeObject>(
       `the object provided is of type ${object.apiVersion}, Kind=${object.kind}, but this path takes ${apiVersion}, Kind=${resource.kind}`,
     );
   }
-  const given = object.metadata.namespace ?? "";
+  // A body may leave out all that the path tells.
+  const { namespace: given = "", ...metadata } = (object.metadata as T["metadata"] | undefined) ?? {};
   if (resource.namespaced && given !== "" && given !== namespace) {
     throw new TriremeError(
       "BadRequest",
       `the namespace of the provided object does not match the namespace sent on the request: "${given}" is not "${namespace}"`,
     );
   }
-  if (name !== undefined && (object.metadata.name ?? "") !== "" && object.metadata.name !== name) {
+  const own = (metadata as { name?: string }).name ?? "";
+  if (name !== undefined && own !== "" && own !== name) {
     throw new TriremeError(
       "BadRequest",
-      `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
+      `the name of the object (${own}) does not match the name on the URL (${name})`,
     );
   }
-  const { namespace: _, ...metadata } = object.metadata;
   const placed = resource.namespaced ? { ...metadata, namespace: namespace! } : metadata;
   return {
     ...object,
     apiVersion,
     kind: resource.kind,
-    metadata: { ...placed, name: name ?? object.metadata.name ?? "" },
+    metadata: { ...placed, name: name ?? own },
   };
 }
 

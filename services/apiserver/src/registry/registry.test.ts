@@ -77,6 +77,13 @@ describe("create", () => {
     await expect(fixture.create(versioned)).rejects.toThrow("resourceVersion should not be set");
   });
 
+  it("takes a body without metadata for one that leaves all to the path", async () => {
+    const target = { resource: CONFIGMAPS as Resource, namespace: "default" };
+    await expect(fixture.pipeline.create(ADMIN, target, { data: {} }, {})).rejects.toMatchObject({ code: "Invalid" });
+    const eviction = { ...at(PODS, "none"), subresource: "eviction" };
+    await expect(fixture.pipeline.create(ADMIN, eviction, {}, {})).rejects.toMatchObject({ code: "NotFound" });
+  });
+
   it("makes a name from generateName", async () => {
     const object = podNamed("");
     object.metadata.generateName = "web-";

@@ -4,10 +4,11 @@ import {
   type FieldError,
   type FieldValidation,
   type KubeObject,
-  type PersistentVolume,
   type Pod,
   type Resource,
+  SERVICEACCOUNTS,
   STORAGECLASSES,
+  type ServiceAccount,
   type StorageClass,
   applyDefaults,
   conflict,
@@ -20,7 +21,6 @@ import {
   validateUpdate,
 } from "@trireme/api";
 import { TriremeError } from "@trireme/base";
-import { nodeMayChangePod, nodeMayChangeVolume } from "../auth/policy.ts";
 import type { Compare, TxnOp } from "@trireme/store-client";
 import type {
   Caller,
@@ -32,8 +32,9 @@ import type {
   WriteOptions,
   Written,
 } from "../pipeline/request.ts";
+import type { User } from "../auth/user.ts";
 import type { StoredObject } from "../storage/stored-object.ts";
-import { admitNew } from "./admission.ts";
+import { DEFAULT_ACCOUNT, admitNew } from "./admission.ts";
 import type { AllocationRanges } from "./allocation.ts";
 import { decideDeletion, isFinished } from "./deletion.ts";
 import { NamespaceBelief, effectsOf } from "./effects.ts";
@@ -48,13 +49,29 @@ import { patched } from "./patching.ts";
 /** Names tried for an object that gave a prefix only: with 14 million suffixes a second try is rare already. */
 const GENERATED_NAME_TRIES = 8;
 
+/**
+ * Throws Forbidden when a user may do this kind of write, but not from `current` (undefined: a create) to `next` (undefined:
+ * a delete). Pure: it may be asked several times.
+ */
+export type WriteRestriction = (
+  user: User,
+  resource: Resource,
+  next: KubeObject | undefined,
+  current: KubeObject | undefined,
+) => void;
+
 /** The generic life of objects of every kind: create, update, patch, delete. Authorization happened before. */
 export class Registry {
   private readonly objects: ObjectStore;
   private readonly ranges: AllocationRanges;
   private readonly clock: Clock;
+  private readonly guard: WriteRestriction;
+  private readonly rootCa: string | undefined;
 
-  constructor(objects: ObjectStore, ranges: AllocationRanges, clock: Clock) {
+  /** `rootCa` is the API's CA, PEM, which every namespace is born with; absent where nobody has one. */
+  constructor(objects: ObjectStore, ranges: AllocationRanges, clock: Clock, guard: WriteRestriction, rootCa?: string) {
+    this.guard = guard;
+    this.rootCa = rootCa;
     this.objects = objects;
     this.ranges = ranges;
     this.clock = clock;
@@ -83,13 +100,15 @@ export class Registry {
   ): Promise<KubeObject> {
     const at = locate(target, named.metadata.name!);
     if (at.name === "") throw invalidObject(target.resource, "", [NAME_REQUIRED]);
-    const fresh = this.newObject(at.resource, named);
-    const object = tracked(at.resource, undefined, fresh, managerOf(caller, options), this.clock.now());
     const belief = await NamespaceBelief.of(this.objects, at);
+    const fresh = this.newObject(at.resource, named, await this.accountOf(at, named));
+    const object = tracked(at.resource, undefined, fresh, managerOf(caller, options), this.clock.now());
     const outcome = await this.objects.write(
       at,
       { fence: caller.fence, dryRun: options.dryRun },
       (current, observed) => {
+        // First: who may not create it need not learn that it is there.
+        this.guard(caller.user, at.resource, object, undefined);
         mustNotExist(at, current);
         return this.insertion(caller, at, object, belief, observed);
       },
@@ -152,7 +171,9 @@ export class Registry {
     if (applied.metadata.managedFields !== undefined) {
       throw new TriremeError("BadRequest", "metadata.managedFields must be nil");
     }
-    const belief = this.objects.cached(at) === undefined ? await NamespaceBelief.of(this.objects, at) : undefined;
+    const isNew = this.objects.cached(at) === undefined;
+    const belief = isNew ? await NamespaceBelief.of(this.objects, at) : undefined;
+    const account = isNew && subresource === undefined ? await this.accountOf(at, applied) : undefined;
     let created = false;
     const object = await this.change(caller, at, options, (current, observed) => {
       const force = options.force ?? false;
@@ -166,7 +187,9 @@ export class Registry {
       if (subresource !== undefined) throw notFound(resource, at.name);
       mayCreate();
       if (belief === undefined && resource.namespaced) throw conflict(resource, at.name, "the object was just deleted");
-      return this.insertion(caller, at, this.newObject(resource, merged), belief, observed);
+      const fresh = this.newObject(resource, merged, account);
+      this.guard(caller.user, resource, fresh, undefined);
+      return this.insertion(caller, at, fresh, belief, observed);
     });
     return { object, created, warnings };
   }
@@ -202,7 +225,7 @@ export class Registry {
       { fence: caller.fence, dryRun: options.dryRun },
       (current, observed) => {
         if (current === undefined) throw notFound(at.resource, at.name);
-        this.restrictNodes(caller, at, current.object);
+        this.guard(caller.user, at.resource, undefined, current.object);
         const { object, believes, also } = permit(current.object, observed);
         const deletion = decideDeletion(at.resource, object, options, this.clock.now());
         gone = deletion.kind === "remove";
@@ -232,11 +255,28 @@ export class Registry {
     return outcome.after?.object ?? last ?? outcome.before!.object;
   }
 
+  /** The ServiceAccount of a new pod, which has to be there; undefined for other kinds. */
+  private async accountOf(
+    { resource, namespace, name }: Location,
+    object: KubeObject,
+  ): Promise<ServiceAccount | undefined> {
+    if (resource.group !== "" || resource.resource !== "pods") return undefined;
+    const account = (object as Partial<Pod>).spec?.serviceAccountName || DEFAULT_ACCOUNT;
+    const at = { resource: SERVICEACCOUNTS as Resource, namespace, name: account };
+    const found = await this.objects.cachedOrFresh(at);
+    if (found !== undefined) return found.object as ServiceAccount;
+    throw new TriremeError(
+      "Forbidden",
+      `pods "${name}" is forbidden: error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`,
+      { details: { name, group: "", kind: "pods" } },
+    );
+  }
+
   /** A new object as it will be stored: defaulted, admitted, stamped and valid. */
-  private newObject(resource: Resource, named: KubeObject): KubeObject {
+  private newObject(resource: Resource, named: KubeObject, account: ServiceAccount | undefined): KubeObject {
     const defaulted = applyDefaults(resource, structuredClone(named));
     const classes = (): StorageClass[] => this.objects.cachedAll(STORAGECLASSES as Resource) as StorageClass[];
-    const admitted = admitNew(resource, defaulted, classes);
+    const admitted = admitNew(resource, defaulted, { classes, account });
     const object = withOwnSelector(resource, stampNew(resource, admitted, this.clock.now()));
     mustBeValid(resource, object, validateCreate(resource, object));
     return object;
@@ -264,9 +304,8 @@ export class Registry {
     subresource: string | undefined,
   ): (Change & object) | "unchanged" | Removal {
     const { resource } = at;
-    this.restrictNodes(caller, at, current.object);
     const stamped = stampUpdate(resource, incoming, current.object, subresource);
-    this.restrictNodeOnVolume(caller, at, stamped, current.object);
+    this.guard(caller.user, resource, stamped, current.object);
     const effects = this.effects(caller, at, stamped, current.object, observed);
     const next = effects.next!;
     mustBeValid(resource, next, validateUpdate(resource, next, current.object));
@@ -288,29 +327,8 @@ export class Registry {
     current: KubeObject | undefined,
     observed: Observed,
   ): ReturnType<typeof effectsOf> {
-    const context = { user: caller.user, ranges: this.ranges, nowMs: this.clock.now() };
+    const context = { user: caller.user, ranges: this.ranges, nowMs: this.clock.now(), rootCa: this.rootCa };
     return effectsOf(at, next, current, observed, context);
-  }
-
-  /** A node gives up its own finalizer on a volume of its own, and changes nothing else of any volume. */
-  private restrictNodeOnVolume(caller: Caller, at: Location, next: KubeObject, current: KubeObject): void {
-    if (at.resource.resource !== "persistentvolumes") return;
-    if (nodeMayChangeVolume(caller.user, next as PersistentVolume, current as PersistentVolume)) return;
-    throw new TriremeError(
-      "Forbidden",
-      `persistentvolumes "${at.name}" is forbidden: node "${caller.user.name}" can only give up its finalizer on a volume of its own`,
-    );
-  }
-
-  /** A node changes the pods that are bound to it, and no others. */
-  private restrictNodes(caller: Caller, at: Location, current: KubeObject): void {
-    if (at.resource.resource !== "pods") return;
-    const { nodeName } = (current as { spec?: { nodeName?: string } }).spec ?? {};
-    if (nodeMayChangePod(caller.user, nodeName)) return;
-    throw new TriremeError(
-      "Forbidden",
-      `pods "${at.name}" is forbidden: node "${caller.user.name}" can only change pods with spec.nodeName set to itself`,
-    );
   }
 }
 

@@ -98,8 +98,7 @@ export function clusterCertificates(plan: ClusterPlan): CertificatePlan[] {
   const dir = `${plan.dir}/pki`;
   return [
     { dir, file: "admin", ca: "ca", cn: "admin", o: "system:masters", client: true },
-    // The balancer only reads Services and Nodes, which is what DNS may.
-    { dir, file: "balancer", ca: "ca", cn: "system:dns:balancer", o: "system:dns", client: true },
+    { dir, file: "balancer", ca: "ca", cn: "system:trireme-balancer", client: true },
     { dir, file: "operator", ca: "store-ca", cn: "operator", o: "trireme:operators", client: true },
   ];
 }
