@@ -15,6 +15,7 @@ const unit = {
   setupFiles: ["test/property-seed.ts"],
   // Time tells nothing here, and a property test on a busy machine may take long.
   testTimeout: 30_000,
+  hookTimeout: 30_000,
 };
 
 const slow = { testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false };
