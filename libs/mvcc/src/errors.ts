@@ -13,6 +13,12 @@ export const ERROR_TEXT = {
   leaseProvided: "etcdserver: lease is provided",
   noSpace: "etcdserver: mvcc: database space exceeded",
   tooLarge: "etcdserver: request is too large",
+  leaseExists: "etcdserver: lease already exists",
+  leaseTtlTooLarge: "etcdserver: too large lease TTL",
+  corrupt: "etcdserver: corrupt cluster",
+  permissionDenied: "etcdserver: permission denied",
+  memberNotFound: "etcdserver: member not found",
+  memberExists: "etcdserver: member ID already exist",
 } as const;
 
 const CODES: Record<keyof typeof ERROR_TEXT, ErrorCode> = {
@@ -27,6 +33,12 @@ const CODES: Record<keyof typeof ERROR_TEXT, ErrorCode> = {
   leaseProvided: "BadRequest",
   noSpace: "TooManyRequests",
   tooLarge: "RequestEntityTooLarge",
+  leaseExists: "AlreadyExists",
+  leaseTtlTooLarge: "BadRequest",
+  corrupt: "InternalError",
+  permissionDenied: "Forbidden",
+  memberNotFound: "NotFound",
+  memberExists: "AlreadyExists",
 };
 
 /** An expected failure of the state machine, with etcd's text as its message. */

@@ -5,7 +5,7 @@ import { inRange } from "./bytes.ts";
 import { SnapshotReader, takeSnapshot } from "./snapshot.ts";
 import { MvccStore } from "./store.ts";
 import { Tree } from "./tree.ts";
-import { type Command, type KeyValue, type Op, putOp, rangeOp } from "./types.ts";
+import { type CompactOp, type KeyValue, type Op, type WriteOp, putOp, rangeOp } from "./types.ts";
 import { type WatchEvent, WatchHub, type Watcher } from "./watch-hub.ts";
 
 // The model is the slowest true thing: the whole key space, copied at every revision.
@@ -19,7 +19,7 @@ const remove: fc.Arbitrary<Op> = fc
   .tuple(key, rangeEnd)
   .map(([k, end]) => ({ type: "deleteRange", key: k, rangeEnd: end, prevKv: true }));
 const read: fc.Arbitrary<Op> = fc.tuple(key, rangeEnd).map(([k, end]) => rangeOp(k, end));
-const txn: fc.Arbitrary<Command> = fc
+const txn: fc.Arbitrary<WriteOp> = fc
   .record({ k: key, n: fc.nat(3), success: fc.array(fc.oneof(put, remove, read), { maxLength: 3 }), failure: put })
   .map(({ k, n, success, failure }) => ({
     type: "txn",
@@ -27,11 +27,11 @@ const txn: fc.Arbitrary<Command> = fc
     success,
     failure: [failure],
   }));
-const command = fc.oneof(
-  { weight: 4, arbitrary: put as fc.Arbitrary<Command> },
-  { weight: 2, arbitrary: remove as fc.Arbitrary<Command> },
+const command: fc.Arbitrary<WriteOp | CompactOp> = fc.oneof(
+  { weight: 4, arbitrary: put as fc.Arbitrary<WriteOp> },
+  { weight: 2, arbitrary: remove as fc.Arbitrary<WriteOp> },
   { weight: 3, arbitrary: txn },
-  { weight: 1, arbitrary: fc.nat(40).map((revision): Command => ({ type: "compact", revision })) },
+  { weight: 1, arbitrary: fc.nat(40).map((revision): CompactOp => ({ type: "compact", revision })) },
 );
 
 function applyToModel(state: State, revision: number, ops: readonly Op[]): { state: State; wrote: boolean } {

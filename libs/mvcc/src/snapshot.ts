@@ -1,21 +1,38 @@
 import { TriremeError, assert } from "@trireme/base";
+import { type Alarm, type AlarmType, Alarms } from "./alarms.ts";
+import { storeError } from "./errors.ts";
+import type { Lease } from "./leases.ts";
+import { type MemberInfo, Members } from "./members.ts";
 import { MvccStore } from "./store.ts";
 import { type Version, isTombstone, versionAt } from "./version.ts";
 
 /** Bytes after which a frame ends: a frame is written between two beats of the event loop, in well under 1 ms. */
 const FRAME_BYTES = 64 * 1024;
 
-/** First byte of the first frame; a change of the layout takes a new number, and old numbers stay readable. */
-const FORMAT = 1;
+/**
+ * First byte of the first frame; a change of the layout takes a new number, and old numbers stay readable. 1 held keys
+ * alone; since 2 each further frame begins with what it holds.
+ */
+const FORMAT = 2;
+const KEYS_ONLY_FORMAT = 1;
 
-/** A consistent picture of the store that is written in slices while the store goes on. */
-export interface StoreSnapshot {
-  readonly revision: number;
-  readonly appliedIndex: number;
+/** What a frame of format 2 holds. */
+const FRAME = { keys: 1, leases: 2, alarms: 3, members: 4, removedMembers: 5 } as const;
+
+const ALARM_TYPES: readonly AlarmType[] = ["noSpace", "corrupt"];
+
+/** Bytes in pieces, made while they are asked for. */
+export interface FrameSource {
   /** The next frame, or undefined at the end. */
   next(): Uint8Array | undefined;
   /** Lets compacted history go again; call it when done or given up. */
   release(): void;
+}
+
+/** A consistent picture of the store that is written in slices while the store goes on. */
+export interface StoreSnapshot extends FrameSource {
+  readonly revision: number;
+  readonly appliedIndex: number;
 }
 
 /**
@@ -24,18 +41,32 @@ export interface StoreSnapshot {
  */
 export function takeSnapshot(store: MvccStore): StoreSnapshot {
   const { revision, compactRevision, appliedIndex } = store;
+  // Keys keep their history, everything else is copied now: a few small objects each.
+  const head = [headFrame(revision, compactRevision, appliedIndex), ...systemFrames(store)];
+  const keys = keyFrames(store, revision, compactRevision);
+  const next = (): Uint8Array | undefined => head.shift() ?? keys.next();
+  return { revision, appliedIndex, next, release: keys.release };
+}
+
+/**
+ * The frames of a snapshot that hold keys: all that a reader at a revision in `[compactRevision, revision]` can see. They
+ * depend on the two numbers and the history between alone, so replicas compare them by hash at any later time, as
+ * long as both revisions can be read.
+ */
+export function keyFrames(store: MvccStore, revision: number, compactRevision: number): FrameSource {
+  if (revision > store.revision) throw storeError("futureRevision");
+  if (compactRevision < store.compactRevision || compactRevision > revision) throw storeError("compacted");
   const release = store.pin();
+  const { restores } = store;
   let cursor: string | undefined = "";
-  let started = false;
   const next = (): Uint8Array | undefined => {
-    const writer = new FrameWriter();
-    if (!started) {
-      started = true;
-      writer.byte(FORMAT);
-      for (const number of [revision, compactRevision, appliedIndex]) writer.integer(number);
-      return writer.bytes();
-    }
     if (cursor === undefined) return undefined;
+    if (store.restores !== restores) {
+      // Half of one state and half of another would be neither (B15).
+      throw new TriremeError("Cancelled", "the state was replaced by the leader's snapshot meanwhile; try again");
+    }
+    const writer = new FrameWriter();
+    writer.byte(FRAME.keys);
     const finished = store.scanHeads(cursor, (key, head) => {
       if (writer.length >= FRAME_BYTES) {
         cursor = key;
@@ -46,31 +77,125 @@ export function takeSnapshot(store: MvccStore): StoreSnapshot {
       return true;
     });
     if (finished) cursor = undefined;
-    return writer.length > 0 ? writer.bytes() : undefined;
+    return writer.length > 1 ? writer.bytes() : undefined;
   };
-  return { revision, appliedIndex, next, release };
+  return { next, release };
+}
+
+function headFrame(...numbers: readonly number[]): Uint8Array {
+  const writer = new FrameWriter();
+  writer.byte(FORMAT);
+  for (const number of numbers) writer.integer(number);
+  return writer.bytes();
+}
+
+/** Everything but the keys, in frames of bounded size. */
+function systemFrames({ leases, alarms, members }: MvccStore): Uint8Array[] {
+  return [
+    ...framesOf(FRAME.leases, leases.list(), (writer, lease) => {
+      writer.int64(lease.id);
+      writer.integer(lease.ttl);
+    }),
+    ...framesOf(FRAME.alarms, alarms.list(), (writer, alarm) => {
+      writer.uint64(alarm.member);
+      writer.integer(ALARM_TYPES.indexOf(alarm.type));
+    }),
+    ...framesOf(FRAME.members, members.list(), (writer, member) => {
+      writer.uint64(member.id);
+      writer.utf8(member.name);
+      for (const urls of [member.peerUrls, member.clientUrls]) {
+        writer.integer(urls.length);
+        for (const url of urls) writer.utf8(url);
+      }
+    }),
+    ...framesOf(FRAME.removedMembers, members.removed(), (writer, id) => writer.uint64(id)),
+  ];
+}
+
+function framesOf<T>(kind: number, items: readonly T[], write: (writer: FrameWriter, item: T) => void): Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  let writer: FrameWriter | undefined;
+  for (const item of items) {
+    if (writer === undefined || writer.length >= FRAME_BYTES) {
+      if (writer !== undefined) frames.push(writer.bytes());
+      writer = new FrameWriter();
+      writer.byte(kind);
+    }
+    write(writer, item);
+  }
+  if (writer !== undefined) frames.push(writer.bytes());
+  return frames;
 }
 
 /** Rebuilds a store from a snapshot's frames, given in order. */
 export class SnapshotReader {
+  private format = FORMAT;
   private state: { revision: number; compactRevision: number; appliedIndex: number } | undefined;
   private readonly heads: Version[] = [];
+  private readonly leases: Lease[] = [];
+  private readonly alarms: Alarm[] = [];
+  private readonly members: MemberInfo[] = [];
+  private readonly removed: bigint[] = [];
 
   push(frame: Uint8Array): void {
     const reader = new FrameReader(frame);
     if (this.state === undefined) {
-      const format = reader.byte();
-      if (format !== FORMAT) throw new TriremeError("Invalid", `snapshot format ${format} is not known`);
+      this.format = reader.byte();
+      if (this.format !== FORMAT && this.format !== KEYS_ONLY_FORMAT) {
+        throw new TriremeError("Invalid", `snapshot format ${this.format} is not known`);
+      }
       this.state = { revision: reader.integer(), compactRevision: reader.integer(), appliedIndex: reader.integer() };
       return;
     }
-    while (!reader.atEnd) this.heads.push(readChain(reader));
+    const kind = this.format === KEYS_ONLY_FORMAT ? FRAME.keys : reader.byte();
+    while (!reader.atEnd) this.item(kind, reader);
   }
 
   finish(): MvccStore {
     if (this.state === undefined) throw new TriremeError("Invalid", "snapshot is empty");
-    return MvccStore.fromChains(this.state, this.heads);
+    return MvccStore.fromChains(this.state, this.heads, {
+      leases: this.leases,
+      alarms: new Alarms(this.alarms),
+      members: new Members(this.members, this.removed),
+    });
   }
+
+  private item(kind: number, reader: FrameReader): void {
+    switch (kind) {
+      case FRAME.keys:
+        this.heads.push(readChain(reader));
+        return;
+      case FRAME.leases:
+        this.leases.push({ id: reader.int64(), ttl: reader.integer() });
+        return;
+      case FRAME.alarms:
+        this.alarms.push({ member: reader.uint64(), type: readAlarmType(reader) });
+        return;
+      case FRAME.members:
+        this.members.push({
+          id: reader.uint64(),
+          name: reader.utf8(),
+          peerUrls: readUrls(reader),
+          clientUrls: readUrls(reader),
+        });
+        return;
+      case FRAME.removedMembers:
+        this.removed.push(reader.uint64());
+        return;
+      default:
+        throw new TriremeError("Invalid", `snapshot frame of kind ${kind} is not known`);
+    }
+  }
+}
+
+function readAlarmType(reader: FrameReader): AlarmType {
+  const type = ALARM_TYPES[reader.integer()];
+  if (type === undefined) throw new TriremeError("Invalid", "snapshot has an alarm that is not known");
+  return type;
+}
+
+function readUrls(reader: FrameReader): string[] {
+  return Array.from({ length: reader.integer() }, () => reader.utf8());
 }
 
 /** The versions that some revision in `[compactRevision, revision]` can reach, newest first. */
@@ -94,7 +219,7 @@ function writeChain(writer: FrameWriter, key: string, chain: readonly Version[])
     for (const number of [version.createRevision, version.modRevision, version.version, version.sub]) {
       writer.integer(number);
     }
-    writer.lease(version.lease);
+    writer.int64(version.lease);
     writer.blob(version.value);
   }
 }
@@ -108,7 +233,7 @@ function readChain(reader: FrameReader): Version {
     const modRevision = reader.integer();
     const version = reader.integer();
     const sub = reader.integer();
-    const lease = reader.lease();
+    const lease = reader.int64();
     head = { key, value: reader.blob(), createRevision, modRevision, version, lease, sub, prev: head };
   }
   if (head === undefined) throw new TriremeError("Invalid", "snapshot has a key without versions");
@@ -140,10 +265,18 @@ class FrameWriter {
     this.buffer[this.end++] = rest;
   }
 
-  lease(value: bigint): void {
+  int64(value: bigint): void {
     this.reserve(8);
     new DataView(this.buffer.buffer).setBigInt64(this.end, value, true);
     this.end += 8;
+  }
+
+  uint64(value: bigint): void {
+    this.int64(BigInt.asIntN(64, value));
+  }
+
+  utf8(value: string): void {
+    this.blob(new TextEncoder().encode(value));
   }
 
   text(value: string): void {
@@ -198,9 +331,17 @@ class FrameReader {
     }
   }
 
-  lease(): bigint {
+  int64(): bigint {
     const at = this.take(8);
     return new DataView(this.frame.buffer, this.frame.byteOffset).getBigInt64(at, true);
+  }
+
+  uint64(): bigint {
+    return BigInt.asUintN(64, this.int64());
+  }
+
+  utf8(): string {
+    return new TextDecoder().decode(this.blob());
   }
 
   text(): string {

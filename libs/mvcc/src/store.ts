@@ -1,17 +1,22 @@
 import { TriremeError, assert, assertSafeInteger } from "@trireme/base";
-import { scanEnd } from "./bytes.ts";
+import { Alarms } from "./alarms.ts";
+import { inRange, scanEnd } from "./bytes.ts";
 import { storeError } from "./errors.ts";
 import { EventLog } from "./event-log.ts";
+import { type Lease, Leases, MAX_LEASE_TTL_SECONDS } from "./leases.ts";
+import { type MemberInfo, Members } from "./members.ts";
 import { checkReadable, readRange } from "./range.ts";
 import { Tree } from "./tree.ts";
-import { checkOp, holds } from "./txn.ts";
+import { addsData, checkOp, holds } from "./txn.ts";
 import type {
   Command,
   Compare,
-  CompactResult,
   DeleteRangeOp,
   DeleteRangeResult,
+  DoneResult,
   KeyValue,
+  LeaseGrantOp,
+  LeaseRevokeOp,
   Op,
   OpResult,
   PutOp,
@@ -20,22 +25,36 @@ import type {
   RangeResult,
   TxnOp,
   TxnResult,
+  WriteOp,
 } from "./types.ts";
 import { type Version, isTombstone, versionAt } from "./version.ts";
 
 /** What applying one command came to. Failures are part of the state machine: the same on every replica. */
 export type Outcome =
-  | { readonly revision: number; readonly result: OpResult | CompactResult; readonly error?: undefined }
+  | { readonly revision: number; readonly result: OpResult | DoneResult; readonly error?: undefined }
   | { readonly revision: number; readonly error: TriremeError; readonly result?: undefined };
 
 /** Bytes that a version costs beside its key and value: object, chain, tree and log slots. An estimate for quotas. */
 const VERSION_OVERHEAD_BYTES = 200;
 
+/** Bytes that a lease costs, so that the quota bounds leases too. */
+const LEASE_BYTES = 200;
+
+const DONE: DoneResult = { type: "done" };
+
 /** The empty store's revision, as etcd counts. */
 const FIRST_REVISION = 1;
 
+/** What a snapshot holds beside the keys. */
+export interface SystemState {
+  readonly leases: readonly Lease[];
+  readonly alarms: Alarms;
+  readonly members: Members;
+}
+
 /**
- * The replicated state machine: keys, their history since the last compaction, and the index of the last applied entry.
+ * The replicated state machine: keys, their history since the last compaction, leases, alarms, members, and the index of
+ * the last applied entry.
  *
  * Invariant: state is a function of the applied commands alone. Invariant: revisions are dense; every command that
  * changes anything takes exactly one.
@@ -49,6 +68,24 @@ export class MvccStore {
   private bytes = 0;
   private pins = 0;
   private generation = 0;
+  private leaseState = new Leases();
+  private alarmState = new Alarms();
+  private memberState = new Members();
+
+  /** The leases and what is attached to them. */
+  get leases(): Leases {
+    return this.leaseState;
+  }
+
+  /** The alarms that are on. */
+  get alarms(): Alarms {
+    return this.alarmState;
+  }
+
+  /** Who belongs to the cluster. */
+  get members(): Members {
+    return this.memberState;
+  }
 
   /** The newest revision. */
   get revision(): number {
@@ -97,15 +134,80 @@ export class MvccStore {
     assert(index === this.applied + 1, `entry ${index} applied after ${this.applied}`);
     assertSafeInteger(index, "applied index");
     this.applied = index;
-    if (command === undefined) return { revision: this.currentRevision, result: { type: "compact" } };
+    if (command === undefined) return { revision: this.currentRevision, result: DONE };
     try {
-      const result = command.type === "compact" ? this.compact(command.revision) : this.execute(command);
+      const result = this.carryOut(command);
       return { revision: this.currentRevision, result };
     } catch (error) {
       // Only the checks throw, and they come before the first write: a failed command has changed nothing.
       if (!(error instanceof TriremeError)) throw error;
       return { revision: this.currentRevision, error };
     }
+  }
+
+  private carryOut(command: Command): OpResult | DoneResult {
+    this.checkAlarms(command);
+    switch (command.type) {
+      case "compact":
+        return this.compact(command.revision);
+      case "leaseGrant":
+        return this.grant(command);
+      case "leaseRevoke":
+        return this.revoke(command);
+      case "alarm":
+        this.alarmState.set(command.alarm, command.on);
+        return DONE;
+      case "memberAdd":
+        if (!this.memberState.add(command.member)) throw storeError("memberExists");
+        return DONE;
+      case "memberRemove":
+        if (!this.memberState.remove(command.id)) throw storeError("memberNotFound");
+        // Nobody could switch off the alarms of a member that is gone.
+        for (const type of ["noSpace", "corrupt"] as const) this.alarmState.set({ member: command.id, type }, false);
+        return DONE;
+      case "memberUpdate":
+        if (!this.memberState.update(command.id, command.change)) throw storeError("memberNotFound");
+        return DONE;
+      default:
+        return this.execute(command);
+    }
+  }
+
+  /** Throws when an alarm forbids the command. Applied like this, all replicas refuse the same commands. */
+  private checkAlarms(command: Command): void {
+    switch (command.type) {
+      case "alarm":
+      case "memberAdd":
+      case "memberRemove":
+      case "memberUpdate":
+        return;
+      default:
+        if (this.alarmState.isOn("corrupt")) throw storeError("corrupt");
+        if (addsData(command) && this.alarmState.isOn("noSpace")) throw storeError("noSpace");
+    }
+  }
+
+  private grant({ id, ttl }: LeaseGrantOp): DoneResult {
+    if (id === 0n) throw storeError("leaseNotFound");
+    if (ttl > MAX_LEASE_TTL_SECONDS) throw storeError("leaseTtlTooLarge");
+    if (this.leaseState.has(id)) throw storeError("leaseExists");
+    this.leaseState.grant({ id, ttl });
+    this.bytes += LEASE_BYTES;
+    return DONE;
+  }
+
+  private revoke({ id, except }: LeaseRevokeOp): DoneResult {
+    if (!this.leaseState.has(id)) throw storeError("leaseNotFound");
+    const keys = this.leaseState.keysOf(id);
+    if (except !== undefined && keys.some((key) => inRange(key, except.key, except.rangeEnd))) {
+      throw storeError("permissionDenied");
+    }
+    const writer = new Writer(this, new Map());
+    for (const key of keys) writer.run({ type: "deleteRange", key, rangeEnd: "", prevKv: false });
+    if (writer.wrote) this.currentRevision += 1;
+    this.leaseState.forget(id);
+    this.bytes -= LEASE_BYTES;
+    return DONE;
   }
 
   /**
@@ -147,25 +249,40 @@ export class MvccStore {
     this.compactedRevision = other.compactedRevision;
     this.applied = other.applied;
     this.bytes = other.bytes;
+    this.leaseState = other.leaseState;
+    this.alarmState = other.alarmState;
+    this.memberState = other.memberState;
     this.generation += 1;
   }
 
-  /** The empty state as of the log entry at `appliedIndex`, where a new cluster begins. */
-  static empty(appliedIndex: number): MvccStore {
+  /** The empty state as of the log entry at `appliedIndex`, where a new cluster of these members begins. */
+  static empty(appliedIndex: number, members: readonly MemberInfo[] = []): MvccStore {
     const store = new MvccStore();
     store.applied = appliedIndex;
+    store.memberState = new Members(members);
     return store;
+  }
+
+  /** Names the members of a state that was saved before states held them; else it changes nothing. */
+  adoptMembers(members: readonly MemberInfo[]): void {
+    if (this.memberState.size === 0 && this.memberState.removed().length === 0) this.memberState = new Members(members);
   }
 
   /** Fills an empty store from a snapshot: chains in key order, each oldest first. */
   static fromChains(
     state: { readonly revision: number; readonly compactRevision: number; readonly appliedIndex: number },
     chains: Iterable<Version>,
+    system: SystemState,
   ): MvccStore {
     const store = new MvccStore();
+    store.alarmState = system.alarms;
+    store.memberState = system.members;
+    for (const lease of system.leases) store.leaseState.grant(lease);
+    store.bytes = system.leases.length * LEASE_BYTES;
     const events: Version[] = [];
     for (const head of chains) {
       store.tree.set(head.key, head);
+      store.leaseState.move(head.key, 0n, head.lease);
       for (let version: Version | undefined = head; version !== undefined; version = version.prev) {
         store.bytes += sizeOf(version);
         if (version.modRevision >= state.compactRevision) events.push(version);
@@ -182,7 +299,7 @@ export class MvccStore {
     return { compacted: this.compactedRevision, current: this.currentRevision };
   }
 
-  private execute(op: PutOp | DeleteRangeOp | TxnOp): OpResult {
+  private execute(op: WriteOp): OpResult {
     checkOp(op);
     const branches = new Map<TxnOp, boolean>();
     this.checkAgainstState(op, branches);
@@ -199,7 +316,7 @@ export class MvccStore {
         checkReadable(op, this.readable());
         return;
       case "put":
-        if (op.lease !== 0n) throw storeError("leaseNotFound");
+        if (op.lease !== 0n && !this.leaseState.has(op.lease)) throw storeError("leaseNotFound");
         if ((op.ignoreValue || op.ignoreLease) && this.live(op.key) === undefined) throw storeError("keyNotFound");
         return;
       case "deleteRange":
@@ -228,11 +345,11 @@ export class MvccStore {
     return head === undefined || isTombstone(head) ? undefined : head;
   }
 
-  private compact(revision: number): CompactResult {
+  private compact(revision: number): DoneResult {
     if (revision > this.currentRevision) throw storeError("futureRevision");
     if (revision <= this.compactedRevision) throw storeError("compacted");
     this.compactedRevision = revision;
-    return { type: "compact" };
+    return DONE;
   }
 
   /** Cuts what no readable revision can reach from one key's chain. */
@@ -260,6 +377,8 @@ export class MvccStore {
     this.tree.set(version.key, version);
     this.events.append(version);
     this.bytes += sizeOf(version);
+    // A deletion names no lease, and neither does the deletion before a key's next life.
+    this.leaseState.move(version.key, version.prev?.lease ?? 0n, version.lease);
   }
 
   /** The key's newest version, deletions included. Only for the writer below. */

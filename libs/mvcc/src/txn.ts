@@ -1,12 +1,17 @@
 import { compareBytes, inRange } from "./bytes.ts";
 import { storeError } from "./errors.ts";
-import type { Compare, CompareResult, DeleteRangeOp, KeyValue, Op, TxnOp } from "./types.ts";
+import type { Command, Compare, CompareResult, DeleteRangeOp, KeyValue, Op, TxnOp } from "./types.ts";
 
 /** Operations in one branch of a transaction, and compares: etcd's default. Bounds an entry's time to apply. */
 export const MAX_TXN_OPS = 128;
 
 /** Depth of nested transactions; bounds recursion on hostile input. */
 const MAX_TXN_DEPTH = 16;
+
+/** Refuses a command that could never be applied; throws etcd's error. Depends on the command alone. */
+export function checkCommand(command: Command): void {
+  if (command.type === "put" || command.type === "deleteRange" || command.type === "txn") checkOp(command);
+}
 
 /** Refuses a request that could never be applied; throws etcd's error. Depends on the request alone. */
 export function checkOp(op: Op, depth = 0): void {
@@ -28,6 +33,19 @@ export function checkOp(op: Op, depth = 0): void {
       for (const child of op.failure) checkOp(child, depth + 1);
       if (depth === 0) checkDuplicates(op);
     }
+  }
+}
+
+/** Whether the command may make the state larger, in whichever branch: over the quota it is refused. */
+export function addsData(command: Command | Op): boolean {
+  switch (command.type) {
+    case "put":
+    case "leaseGrant":
+      return true;
+    case "txn":
+      return command.success.some(addsData) || command.failure.some(addsData);
+    default:
+      return false;
   }
 }
 

@@ -3,6 +3,9 @@
  * is the byte order that etcd defines.
  */
 
+import type { Alarm } from "./alarms.ts";
+import type { MemberInfo } from "./members.ts";
+
 /** One key as of some revision. */
 export interface KeyValue {
   readonly key: string;
@@ -89,8 +92,60 @@ export interface CompactOp {
   readonly revision: number;
 }
 
+/** A new lease under an id that nobody has. */
+export interface LeaseGrantOp {
+  readonly type: "leaseGrant";
+  readonly id: bigint;
+  /** Seconds. */
+  readonly ttl: number;
+}
+
+/** Ends a lease and deletes its keys, all at one revision. */
+export interface LeaseRevokeOp {
+  readonly type: "leaseRevoke";
+  readonly id: bigint;
+  /** Keys that the one who asks may not delete: with one of them attached the request is refused. */
+  readonly except?: { readonly key: string; readonly rangeEnd: string };
+}
+
+export interface AlarmOp {
+  readonly type: "alarm";
+  readonly alarm: Alarm;
+  readonly on: boolean;
+}
+
+/** Comes in the log entry that adds the member to Raft's configuration. */
+export interface MemberAddOp {
+  readonly type: "memberAdd";
+  readonly member: MemberInfo;
+}
+
+/** Comes in the log entry that removes the member from Raft's configuration. */
+export interface MemberRemoveOp {
+  readonly type: "memberRemove";
+  readonly id: bigint;
+}
+
+/** Changes what is known of a member: its addresses, or the name and client addresses that it says of itself. */
+export interface MemberUpdateOp {
+  readonly type: "memberUpdate";
+  readonly id: bigint;
+  readonly change: Partial<Omit<MemberInfo, "id">>;
+}
+
+/** What changes keys. */
+export type WriteOp = PutOp | DeleteRangeOp | TxnOp;
+
 /** What a log entry asks of the state machine. */
-export type Command = PutOp | DeleteRangeOp | TxnOp | CompactOp;
+export type Command =
+  | WriteOp
+  | CompactOp
+  | LeaseGrantOp
+  | LeaseRevokeOp
+  | AlarmOp
+  | MemberAddOp
+  | MemberRemoveOp
+  | MemberUpdateOp;
 
 export interface RangeResult {
   readonly type: "range";
@@ -118,8 +173,9 @@ export interface TxnResult {
 
 export type OpResult = RangeResult | PutResult | DeleteRangeResult | TxnResult;
 
-export interface CompactResult {
-  readonly type: "compact";
+/** The command was carried out and there is nothing more to say. */
+export interface DoneResult {
+  readonly type: "done";
 }
 
 /** A range with etcd's usual defaults. */

@@ -2,7 +2,7 @@ import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import { TriremeError } from "@trireme/base";
 import * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import type { Requests } from "./requests.ts";
-import { hashState } from "./state-hash.ts";
+import { hashKeys } from "./state-hash.ts";
 import type { Unary } from "./unary.ts";
 
 /** The etcd release whose API this is; etcd's clients read it to know what they may ask. */
@@ -61,7 +61,7 @@ export function maintenanceService(requests: Requests, unary: Unary): UntypedSer
       return { header: requests.header() };
     }),
     hashKv: unary(name, "HashKV", async (request: rpc.HashKVRequest): Promise<rpc.HashKVResponse> => {
-      const { hash, revision, compactRevision } = await hashState(replica.store, Number(request.revision));
+      const { hash, revision, compactRevision } = await hashKeys(replica.store, Number(request.revision));
       return {
         header: requests.header(),
         hash,

@@ -1,5 +1,5 @@
 import { assert } from "@trireme/base";
-import { type OpResult, checkOp } from "@trireme/mvcc";
+import { type DoneResult, type OpResult, checkCommand, checkOp } from "@trireme/mvcc";
 import type * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import type { Request } from "../apply/command.ts";
 import type { Cluster } from "../cluster.ts";
@@ -72,11 +72,11 @@ export class Requests {
   private async write(
     role: Role,
     request: Request,
-  ): Promise<{ result: OpResult | { type: "compact" }; header: rpc.ResponseHeader }> {
+  ): Promise<{ result: OpResult | DoneResult; header: rpc.ResponseHeader }> {
     checkWrite(role, request);
     // Refused before it enters the log: an entry that replicas cannot read would stop all of them.
     const command = toCommand(request);
-    if (command.type !== "compact") checkOp(command);
+    checkCommand(command);
     const outcome = await this.replica.propose(request);
     if (outcome.error !== undefined) throw outcome.error;
     return { result: outcome.result, header: this.header(outcome.revision) };

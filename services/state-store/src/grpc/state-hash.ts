@@ -1,28 +1,39 @@
 import { crc32 } from "node:zlib";
 import { setImmediate } from "node:timers/promises";
-import { TriremeError } from "@trireme/base";
-import { type MvccStore, takeSnapshot } from "@trireme/mvcc";
+import { type FrameSource, type MvccStore, keyFrames, takeSnapshot } from "@trireme/mvcc";
 
-/** A hash of keys and readable history, equal on replicas that are at the same revision. Taken in slices. */
-export async function hashState(
-  store: MvccStore,
-  revision: number,
-): Promise<{ hash: number; revision: number; compactRevision: number }> {
-  if (revision !== 0 && revision !== store.revision) {
-    throw new TriremeError("BadRequest", "only the current revision can be hashed");
-  }
+/** What replicas compare: equal for equal keys and history between the two revisions. */
+export interface KeysHash {
+  readonly hash: number;
+  readonly revision: number;
+  readonly compactRevision: number;
+}
+
+/** A hash of the keys and their history up to a revision (0: the newest), from the oldest revision that can be read. */
+export async function hashKeys(store: MvccStore, revision: number): Promise<KeysHash> {
   const { compactRevision } = store;
+  const upTo = revision === 0 ? store.revision : revision;
+  return { hash: await hashFrames(keyFrames(store, upTo, compactRevision)), revision: upTo, compactRevision };
+}
+
+/** A hash of the whole state, leases and members included. */
+export async function hashState(store: MvccStore): Promise<number> {
   const snapshot = takeSnapshot(store);
+  // The first frame holds the applied index, which entries without a change move on.
+  snapshot.next();
+  return hashFrames(snapshot);
+}
+
+/** Frame by frame, so that nobody else's work waits for long. */
+async function hashFrames(source: FrameSource): Promise<number> {
   try {
-    // The first frame holds the applied index, which entries without a change move on.
-    snapshot.next();
     let hash = 0;
-    for (let frame = snapshot.next(); frame !== undefined; frame = snapshot.next()) {
+    for (let frame = source.next(); frame !== undefined; frame = source.next()) {
       hash = crc32(frame, hash);
       await setImmediate();
     }
-    return { hash, revision: snapshot.revision, compactRevision };
+    return hash;
   } finally {
-    snapshot.release();
+    source.release();
   }
 }

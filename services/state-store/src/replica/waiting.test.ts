@@ -6,7 +6,7 @@ import { encodeCommand } from "../apply/command.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 
-const OUTCOME: Outcome = { revision: 5, result: { type: "compact" } };
+const OUTCOME: Outcome = { revision: 5, result: { type: "done" } };
 
 function proposals(): {
   clock: ManualClock;

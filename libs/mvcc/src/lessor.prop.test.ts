@@ -1,0 +1,184 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Lessor, MAX_EXPIRIES_PER_SECOND } from "./lessor.ts";
+import { MvccStore } from "./store.ts";
+
+/*
+ * Goal: T1, a lease never ends before its time and never lives after it was revoked, whoever leads.
+ * Method: three members share one replicated state (what is proposed is applied at once, or is lost with the office); one
+ * leads at a time, except that a deposed leader goes on renewing for up to an election timeout, as it may until it
+ * notices. What holders were promised is written down and compared with every end.
+ */
+
+const ELECTION_MS = 1000;
+const MEMBERS = 3;
+
+type Step =
+  | { readonly do: "grant"; readonly lease: number; readonly ttl: number }
+  | { readonly do: "renew"; readonly lease: number; readonly byDeposed: boolean }
+  | { readonly do: "revoke"; readonly lease: number }
+  | { readonly do: "wait"; readonly ms: number }
+  | { readonly do: "elect"; readonly member: number };
+
+const lease = fc.integer({ min: 1, max: 8 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("grant" as const), lease, ttl: fc.integer({ min: 1, max: 9 }) }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("renew" as const), lease, byDeposed: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("revoke" as const), lease }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant("wait" as const),
+      ms: fc.oneof(fc.integer({ min: 1, max: 900 }), fc.integer({ min: 1, max: 4000 })),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("elect" as const), member: fc.nat(MEMBERS - 1) }) },
+);
+
+class World {
+  now = 5_000;
+  readonly store = new MvccStore();
+  readonly promised = new Map<bigint, number>();
+  ends = 0;
+  private readonly lessors = Array.from({ length: MEMBERS }, () => new Lessor(this.store));
+  private leader = 0;
+  private deposed: { member: number; until: number } | undefined;
+
+  constructor() {
+    this.lessors[0]!.promote(this.now, ELECTION_MS);
+  }
+
+  run(each: Step): void {
+    switch (each.do) {
+      case "grant": {
+        const id = BigInt(each.lease);
+        if (this.apply({ type: "leaseGrant", id, ttl: each.ttl }) !== undefined) return;
+        // A deposed leader does not hear of it: with the first entry of the new term it would know that it is deposed.
+        this.lessors[this.leader]!.granted(id, this.now);
+        this.promised.set(id, this.now + each.ttl * 1000);
+        return;
+      }
+      case "renew":
+        this.renew(BigInt(each.lease), each.byDeposed);
+        return;
+      case "revoke":
+        this.revoke(BigInt(each.lease));
+        return;
+      case "wait":
+        // The shell looks at the leases ten times a second.
+        for (const until = this.now + each.ms; this.now < until;) {
+          this.now = Math.min(until, this.now + 100);
+          this.expire();
+        }
+        return;
+      case "elect":
+        if (each.member === this.leader) return;
+        this.deposed = { member: this.leader, until: this.now + ELECTION_MS };
+        this.leader = each.member;
+        this.lessors[each.member]!.promote(this.now, ELECTION_MS);
+    }
+  }
+
+  private renew(id: bigint, byDeposed: boolean): void {
+    if (this.deposed !== undefined && this.now >= this.deposed.until) {
+      this.lessors[this.deposed.member]!.demote();
+      this.deposed = undefined;
+    }
+    const member = byDeposed && this.deposed !== undefined ? this.deposed.member : this.leader;
+    const exists = this.store.leases.has(id);
+    const ttl = this.lessors[member]!.renew(id, this.now);
+    if (ttl === undefined) return;
+    expect(exists, `lease ${id} was renewed after its end`).toBe(true);
+    this.promised.set(id, Math.max(this.promised.get(id)!, this.now + ttl * 1000));
+  }
+
+  private expire(): void {
+    for (const id of this.lessors[this.leader]!.due(this.now)) {
+      expect(this.now, `lease ${id} ends before its time`).toBeGreaterThanOrEqual(this.promised.get(id)!);
+      this.revoke(id);
+      this.ends += 1;
+    }
+  }
+
+  private revoke(id: bigint): void {
+    if (this.apply({ type: "leaseRevoke", id }) !== undefined) return;
+    for (const lessor of this.lessors) lessor.revoked(id);
+    this.promised.delete(id);
+  }
+
+  private apply(command: Parameters<MvccStore["apply"]>[1]): Error | undefined {
+    return this.store.apply(this.store.appliedIndex + 1, command).error;
+  }
+}
+
+describe("Lessor", () => {
+  it("T1: no lease ends before its time, whoever leads, and all end in the end (B18, B19)", () => {
+    let ends = 0;
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 80 }), (steps) => {
+        const world = new World();
+        for (const each of steps) world.run(each);
+        world.run({ do: "wait", ms: 9_000 + ELECTION_MS + 1000 });
+        expect(world.store.leases.size).toBe(0);
+        ends += world.ends;
+      }),
+      { numRuns: 300 },
+    );
+    expect(ends, "a run without an end proves nothing").toBeGreaterThan(300);
+  });
+
+  it("F21: ten thousand leases that end together end at a bounded rate, also after a change of leader", () => {
+    for (const failover of [false, true]) {
+      const store = new MvccStore();
+      const [one, two] = [new Lessor(store), new Lessor(store)];
+      one.promote(0, ELECTION_MS);
+      for (let id = 1n; id <= 10_000n; id++) {
+        store.apply(store.appliedIndex + 1, { type: "leaseGrant", id, ttl: 5 });
+        one.granted(id, 0);
+      }
+      const lessor = failover ? two : one;
+      if (failover) {
+        one.demote();
+        two.promote(1000, ELECTION_MS);
+      }
+      const first = failover ? 1000 + ELECTION_MS + 5000 : 5000;
+      const perSecond = new Map<number, number>();
+      let ended = 0;
+      for (let now = 1000; now < 40_000; now += 100) {
+        const due = lessor.due(now);
+        if (now < first) expect(due).toEqual([]);
+        ended += due.length;
+        const second = Math.floor(now / 1000);
+        perSecond.set(second, (perSecond.get(second) ?? 0) + due.length);
+        for (const id of due) {
+          store.apply(store.appliedIndex + 1, { type: "leaseRevoke", id });
+          lessor.revoked(id);
+        }
+      }
+      expect(ended).toBe(10_000);
+      expect(Math.max(...perSecond.values())).toBeLessThanOrEqual(MAX_EXPIRIES_PER_SECOND);
+      expect(store.leases.size).toBe(0);
+    }
+  });
+
+  it("hands a lease out again while its revocation does not come about, and renews it no more", () => {
+    const store = new MvccStore();
+    const lessor = new Lessor(store);
+    lessor.promote(0, 0);
+    store.apply(1, { type: "leaseGrant", id: 1n, ttl: 2 });
+    lessor.granted(1n, 0);
+    expect([lessor.due(1999), lessor.remainingMs(1n, 1500)]).toEqual([[], 500]);
+    expect(lessor.due(2000)).toEqual([1n]);
+    expect([lessor.renew(1n, 2100), lessor.isExpiring(1n), lessor.due(4000)]).toEqual([undefined, true, []]);
+    expect(lessor.due(5000)).toEqual([1n]);
+    // Another leader starts anew: nobody was told that the lease had ended.
+    const next = new Lessor(store);
+    next.promote(5000, 1000);
+    expect(next.renew(1n, 7500)).toBe(2);
+    expect(next.due(9000)).toEqual([]);
+    expect(next.due(9500)).toEqual([1n]);
+  });
+});
