@@ -34,6 +34,7 @@
  * `committedEntries` and applied. Another term at that index means that it certainly did not happen.
  */
 export { type InitialState, type RaftConfig, bootstrapState, joiningState } from "./config.ts";
+export { isVoter, membersOf } from "./conf-change.ts";
 export { decodeConfChange, encodeConfChange } from "./conf-change-codec.ts";
 export { Raft } from "./raft.ts";
 export * from "./types.ts";

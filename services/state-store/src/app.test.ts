@@ -1,95 +1,61 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { credentials } from "@grpc/grpc-js";
-import { type Ca, type KeyPair, createCa, issue } from "@trireme/pki";
-import { KVClient, type PutResponse } from "@trireme/proto/etcdserverpb/rpc";
+import { type KeyPair, createCa, issue } from "@trireme/pki";
+import {
+  type AlarmRequest,
+  AlarmRequest_AlarmAction,
+  type AlarmResponse,
+  AlarmType,
+  KVClient,
+  type LeaseGrantResponse,
+  type LeaseKeepAliveResponse,
+  type LeaseLeasesResponse,
+  type LeaseRevokeResponse,
+  type LeaseTimeToLiveResponse,
+  PutRequest,
+  type PutResponse,
+  type SnapshotResponse,
+} from "@trireme/proto/etcdserverpb/rpc";
 import { type StoreClient, type WatchEvent, createStoreClient } from "@trireme/store-client";
-import { createRegistry, silentLogger } from "@trireme/telemetry";
+import { SnapshotReader } from "@trireme/mvcc";
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type StoreApp, startStore } from "./app.ts";
+import { type Clients, StoreHarness, call } from "./app-harness.ts";
+import type { StoreApp } from "./app.ts";
 import type { StoreConfig } from "./config.ts";
+import { SnapshotParser } from "./snapshot/snapshot-file.ts";
 
 /*
  * Goal: one member does what its API says, over real sockets, TLS and files, and after a restart still does.
  * Method: a cluster of one, which elects itself at once; etcd's own semantics as the expectation. What needs three
- * members is tested in test/integration.
+ * members is tested in app-cluster.test.ts and in test/integration.
  */
 
 const ADDRESS = "127.1.0.9";
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const bytes = (value: string): Buffer => Buffer.from(value);
 
-let dir: string;
-let ca: Ca;
+let harness: StoreHarness;
 let config: StoreConfig;
 let app: StoreApp;
-let server: KeyPair;
 let apiserver: KeyPair;
 let client: StoreClient;
-
-const tls = (pair: KeyPair) => ({ ca: bytes(ca.cert), cert: bytes(pair.cert), key: bytes(pair.key) });
-
-async function freePorts(): Promise<[number, number, number]> {
-  const one = async (): Promise<number> =>
-    new Promise((resolve) => {
-      const probe = createServer();
-      probe.listen(0, ADDRESS, () => {
-        const { port } = probe.address() as { port: number };
-        probe.close(() => resolve(port));
-      });
-    });
-  return [await one(), await one(), await one()];
-}
-
-async function start(): Promise<StoreApp> {
-  return startStore({
-    config,
-    tls: { client: tls(server), peer: tls(server) },
-    log: silentLogger,
-    registry: createRegistry({ processMetrics: false }),
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-}
+let etcd: Clients;
 
 const connect = (pair: KeyPair): StoreClient =>
-  createStoreClient({ endpoints: [`${ADDRESS}:${config.clientPort}`], ...tls(pair) });
+  createStoreClient({ endpoints: [`${ADDRESS}:${config.clientPort}`], ...harness.files(pair) });
 
 beforeAll(async () => {
-  dir = mkdtempSync(path.join(tmpdir(), "store-"));
-  ca = await createCa("store test CA");
-  server = await issue({ ca, cn: "server1", sans: [ADDRESS, "localhost", "server1"], server: true, client: true });
-  apiserver = await issue({ ca, cn: "apiserver:server1", o: "trireme:apiservers", client: true });
-  const [clientPort, peerPort, metricsPort] = await freePorts();
-  config = {
-    name: "server1",
-    dataDir: dir,
-    address: ADDRESS,
-    initialCluster: new Map([["server1", `${ADDRESS}:${peerPort}`]]),
-    clusterToken: "test",
-    pkiDir: "unused",
-    heartbeatMs: 50,
-    electionMs: 500,
-    clientPort,
-    peerPort,
-    metricsPort,
-    walSegmentBytes: 256 * 1024,
-    snapshotBytes: 64 * 1024,
-    trailingEntries: 5000,
-    quotaBytes: 1024 * 1024,
-    autoCompactMs: 0,
-  };
-  app = await start();
+  harness = await StoreHarness.create();
+  config = await harness.config("server1", ADDRESS, { quotaBytes: 1024 * 1024 });
+  app = await harness.start(config);
+  apiserver = await issue({ ca: harness.ca, cn: "apiserver:server1", o: "trireme:apiservers", client: true });
   client = connect(apiserver);
+  etcd = harness.clients(config);
 }, 30_000);
 
 afterAll(async () => {
   await client.close();
-  await app.stop();
-  rmSync(dir, { recursive: true });
+  await harness.close();
 });
 
 describe("a member of one", () => {
@@ -117,7 +83,7 @@ describe("a member of one", () => {
   });
 
   it("gives each certificate what is its own", async () => {
-    const operator = connect(await issue({ ca, cn: "operator", o: "trireme:operators", client: true }));
+    const operator = connect(await issue({ ca: harness.ca, cn: "operator", o: "trireme:operators", client: true }));
     await client.put({ key: "/registry/b", value: bytes("x") });
     expect((await operator.range({ key: "/registry/b" })).count).toBe(1);
     await operator.put({ key: "elsewhere", value: bytes("x") });
@@ -125,28 +91,18 @@ describe("a member of one", () => {
     await expect(operator.put({ key: "/registry/b", value: bytes("y") })).rejects.toMatchObject(denied);
     await expect(operator.deleteRange({ key: "\0", rangeEnd: "\0" })).rejects.toMatchObject(denied);
     await operator.close();
-    const nobody = connect(await issue({ ca, cn: "node1", o: "system:nodes", client: true }));
+    const nobody = connect(await issue({ ca: harness.ca, cn: "node1", o: "system:nodes", client: true }));
     await expect(nobody.range({ key: "/registry/b" })).rejects.toMatchObject(denied);
     await nobody.close();
     const otherCa = await createCa("other CA");
     const forged = await issue({ ca: otherCa, cn: "apiserver:x", o: "trireme:apiservers", client: true });
     const kv = new KVClient(
       `${ADDRESS}:${config.clientPort}`,
-      credentials.createSsl(bytes(ca.cert), bytes(forged.key), bytes(forged.cert)),
+      credentials.createSsl(bytes(harness.ca.cert), bytes(forged.key), bytes(forged.cert)),
       { "grpc.ssl_target_name_override": "localhost" },
     );
-    const answer = await new Promise<PutResponse | Error>((resolve) => {
-      const request = {
-        key: bytes("a"),
-        value: bytes("b"),
-        lease: 0n,
-        prevKv: false,
-        ignoreValue: false,
-        ignoreLease: false,
-      };
-      kv.put(request, (error, response) => resolve(error ?? response));
-    });
-    expect(answer).toBeInstanceOf(Error);
+    const request = PutRequest.fromPartial({ key: bytes("a"), value: bytes("b") });
+    await expect(call<PutResponse>((done) => kv.put(request, done))).rejects.toBeInstanceOf(Error);
     kv.close();
   });
 
@@ -201,7 +157,98 @@ describe("a member of one", () => {
     await expect(client.txn(txn)).rejects.toMatchObject(full);
     const { revision } = await client.deleteRange({ key: "/q/a" });
     await client.compact(revision);
-    await expect.poll(() => client.txn(txn), { timeout: 5000 }).toMatchObject({ succeeded: true });
+    await expect.poll(() => app.replica.store.sizeBytes, { timeout: 5000 }).toBeLessThan(1_000_000);
+    // The alarm stays on until somebody has seen it.
+    await expect(client.txn(txn)).rejects.toMatchObject(full);
+    const alarm: AlarmRequest = { action: AlarmRequest_AlarmAction.GET, memberID: 0n, alarm: AlarmType.NONE };
+    const ask = (request: AlarmRequest): Promise<AlarmResponse> =>
+      call((done) => etcd.maintenance.alarm(request, done));
+    const { alarms } = await ask(alarm);
+    expect(alarms).toEqual([{ memberID: app.replica.status().id, alarm: AlarmType.NOSPACE }]);
+    const disarm = { ...alarms[0]!, action: AlarmRequest_AlarmAction.DEACTIVATE };
+    expect((await ask(disarm)).alarms).toEqual(alarms);
+    expect(await client.txn(txn)).toMatchObject({ succeeded: true });
+  });
+
+  it("grants leases, keeps them alive as long as asked, and lets them go with their keys", async () => {
+    const grant = (ID: bigint, TTL: bigint): Promise<LeaseGrantResponse> =>
+      call((done) => etcd.lease.leaseGrant({ ID, TTL }, done));
+    const left = (ID: bigint, keys = false): Promise<LeaseTimeToLiveResponse> =>
+      call((done) => etcd.lease.leaseTimeToLive({ ID, keys }, done));
+    const attach = (key: string, lease: bigint): Promise<PutResponse> =>
+      call((done) => etcd.kv.put(PutRequest.fromPartial({ key: bytes(key), value: bytes("x"), lease }), done));
+
+    expect(await grant(7n, 60n)).toMatchObject({ ID: 7n, TTL: 60n });
+    await expect(grant(7n, 60n)).rejects.toMatchObject({ code: 9, details: "etcdserver: lease already exists" });
+    await expect(grant(0n, 9_000_000_001n)).rejects.toMatchObject({ code: 11 });
+    await expect(attach("/l/a", 8n)).rejects.toMatchObject({ code: 5, details: /requested lease not found/ });
+    // Shorter than an election could last: raised to one and a half.
+    const raised = await grant(0n, 0n);
+    expect(raised.ID).toBeGreaterThan(0n);
+    expect(raised.TTL).toBe(1n);
+    await expect.poll(() => app.replica.store.leases.has(raised.ID), { timeout: 5000 }).toBe(false);
+    const short = await grant(0n, 2n);
+    await attach("/l/a", 7n);
+    await attach("/l/b", short.ID);
+    expect(await left(7n, true)).toMatchObject({ grantedTTL: 60n, keys: [bytes("/l/a")] });
+    expect((await left(7n)).TTL).toBeGreaterThan(57n);
+    expect(await left(99n)).toMatchObject({ ID: 99n, TTL: -1n, grantedTTL: 0n });
+    const all = await call<LeaseLeasesResponse>((done) => etcd.lease.leaseLeases({}, done));
+    expect(all.leases.map(({ ID }) => ID).sort()).toEqual([7n, short.ID].sort());
+
+    const stream = etcd.lease.leaseKeepAlive();
+    const answers: LeaseKeepAliveResponse[] = [];
+    stream.on("data", (answer: LeaseKeepAliveResponse) => answers.push(answer));
+    stream.on("error", () => undefined);
+    const started = performance.now();
+    while (performance.now() - started < 2500) {
+      const heard = answers.length;
+      stream.write({ ID: short.ID });
+      await expect.poll(() => answers.length, { timeout: 2000 }).toBeGreaterThan(heard);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    expect(new Set(answers.map(({ TTL }) => TTL))).toEqual(new Set([2n]));
+    expect((await client.range({ key: "/l/b" })).count).toBe(1);
+    await expect.poll(async () => (await client.range({ key: "/l/b" })).count, { timeout: 8000 }).toBe(0);
+    // B19: what has ended is not renewed.
+    answers.length = 0;
+    stream.write({ ID: short.ID });
+    await expect.poll(() => answers[0]?.TTL, { timeout: 2000 }).toBe(0n);
+    stream.cancel();
+    await call<LeaseRevokeResponse>((done) => etcd.lease.leaseRevoke({ ID: 7n }, done));
+    expect((await client.range({ key: "/l/", rangeEnd: "/l0" })).count).toBe(0);
+    const again = call<LeaseRevokeResponse>((done) => etcd.lease.leaseRevoke({ ID: 7n }, done));
+    await expect(again).rejects.toMatchObject({ code: 5, details: "etcdserver: requested lease not found" });
+  }, 20_000);
+
+  it("lets no operator delete the API's objects by their lease (A37)", async () => {
+    await call<LeaseGrantResponse>((done) => etcd.lease.leaseGrant({ ID: 11n, TTL: 60n }, done));
+    const api = harness.clients(config, apiserver);
+    const request = PutRequest.fromPartial({ key: bytes("/registry/l"), value: bytes("x"), lease: 11n });
+    await call<PutResponse>((done) => api.kv.put(request, done));
+    const denied = call<LeaseRevokeResponse>((done) => etcd.lease.leaseRevoke({ ID: 11n }, done));
+    await expect(denied).rejects.toMatchObject({ code: 7, details: "etcdserver: permission denied" });
+    await call<LeaseRevokeResponse>((done) => api.lease.leaseRevoke({ ID: 11n }, done));
+    expect((await client.range({ key: "/registry/l" })).count).toBe(0);
+  });
+
+  it("streams a backup that ends as etcd's tools expect and holds the whole state", async () => {
+    await client.put({ key: "/backup", value: Buffer.alloc(200_000, 7) });
+    const { revision } = await client.put({ key: "/backup2", value: bytes("x") });
+    const pieces: Buffer[] = [];
+    const stream = etcd.maintenance.snapshot({});
+    for await (const piece of stream as AsyncIterable<SnapshotResponse>) pieces.push(piece.blob);
+    const file = Buffer.concat(pieces);
+    expect(file.length % 512).toBe(32);
+    const body = file.subarray(0, -32);
+    expect(createHash("sha256").update(body).digest().equals(file.subarray(-32))).toBe(true);
+    const reader = new SnapshotReader();
+    const parser = new SnapshotParser((frame) => reader.push(frame));
+    parser.push(body);
+    expect(parser.finish(true)).toMatchObject({ conf: { voters: [app.replica.status().id] } });
+    expect(reader.finish().revision).toBe(revision);
+    await client.deleteRange({ key: "/backup" });
+    await client.compact((await client.deleteRange({ key: "/backup2" })).revision);
   });
 
   it("is the same after a restart, from snapshot and log, and watchers go on where they were", async () => {
@@ -214,8 +261,8 @@ describe("a member of one", () => {
     );
     await Promise.all(values.slice(0, 300).map((each) => client.put(each)));
     const whole = await client.range({ key: "/r/", rangeEnd: "/r0" });
-    await app.stop();
-    app = await start();
+    await harness.stop("server1");
+    app = await harness.start(config);
     for (const each of values.slice(300)) await client.put(each);
     const after = await client.range({ key: "/r/", rangeEnd: "/r0", revision: whole.revision });
     expect(after.kvs).toEqual(whole.kvs);

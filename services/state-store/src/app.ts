@@ -1,36 +1,48 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import path from "node:path";
 import { Server } from "@grpc/grpc-js";
-import { type Clock, TriremeError, createPrng, systemClock } from "@trireme/base";
-import { MvccStore, WatchHub } from "@trireme/mvcc";
-import { ClusterService, KVService, MaintenanceService, WatchService } from "@trireme/proto/etcdserverpb/rpc";
+import { type Clock, createPrng, errorFrom, systemClock } from "@trireme/base";
+import { WatchHub } from "@trireme/mvcc";
+import {
+  AlarmRequest_AlarmAction,
+  AlarmType,
+  ClusterService,
+  KVService,
+  LeaseService,
+  MaintenanceService,
+  WatchService,
+} from "@trireme/proto/etcdserverpb/rpc";
 import { HealthService } from "@trireme/proto/grpc/health/v1/health";
 import { SessionServiceService } from "@trireme/proto/trireme/store/v1/session";
-import { type InitialState, Raft, bootstrapState } from "@trireme/raft";
+import { Raft } from "@trireme/raft";
 import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
-import { type Cluster, deriveCluster } from "./cluster.ts";
+import { boot } from "./boot.ts";
 import type { StoreConfig } from "./config.ts";
-import { clusterService, maintenanceService } from "./grpc/cluster-service.ts";
+import { clusterService } from "./grpc/cluster-service.ts";
+import { countBytes } from "./grpc/count-bytes.ts";
 import { healthService } from "./grpc/health.ts";
 import { kvService } from "./grpc/kv.ts";
+import { leaseService } from "./grpc/lease.ts";
+import { maintenanceService } from "./grpc/maintenance.ts";
 import { Requests } from "./grpc/requests.ts";
 import { sessionService } from "./grpc/session.ts";
-import { createUnary } from "./grpc/unary.ts";
+import { StreamCounter, createUnary } from "./grpc/unary.ts";
 import { watchService } from "./grpc/watch.ts";
+import { LeaseKeeper } from "./leases/lease-keeper.ts";
+import { Membership } from "./membership/membership.ts";
 import { type StoreNumbers, createStoreMetrics } from "./metrics.ts";
 import { createOpsServer } from "./ops-server.ts";
+import { answerPeers } from "./peers/answers.ts";
 import { PeerTransport } from "./peers/transport.ts";
 import { Compactor } from "./replica/compactor.ts";
+import { CorruptionCheck } from "./replica/corruption.ts";
 import { Replica } from "./replica/replica.ts";
-import { loadNewest, openSnapshotDir } from "./snapshot/snapshot-dir.ts";
 import { type StoreTls, serverCredentials } from "./tls.ts";
-import type { LogContents } from "./wal/read.ts";
-import { Wal } from "./wal/wal.ts";
 
 /** A member of the store, running. */
 export interface StoreApp {
   readonly replica: Replica;
+  readonly corruption: CorruptionCheck;
   stop(): Promise<void>;
 }
 
@@ -54,129 +66,126 @@ export async function startStore(options: {
   readonly clock?: Clock;
   /** Called when the log cannot be written. Must end the process. */
   readonly onFatal: (error: unknown) => void;
+  /** Called when this member has been removed from the cluster. Should stop it and not start it again. */
+  readonly onRemoved?: () => void;
 }): Promise<StoreApp> {
   const { config, tls, log } = options;
   const registry = options.registry ?? createRegistry();
   const clock = options.clock ?? systemClock;
-  const cluster = deriveCluster({
-    name: config.name,
-    token: config.clusterToken,
-    initialCluster: config.initialCluster,
-    clientPort: config.clientPort,
-  });
   let replica: Replica | undefined;
   const metrics = createStoreMetrics(registry, config.quotaBytes, () => numbersOf(replica));
-
-  const walDir = path.join(config.dataDir, "wal");
-  const snapshotDir = path.join(config.dataDir, "snap");
-  await openSnapshotDir(snapshotDir);
-  const started = clock.monotonic();
-  const { wal, contents } = await Wal.open({
-    dir: walDir,
-    identity: { clusterId: cluster.id, memberId: cluster.self.id },
-    segmentBytes: config.walSegmentBytes,
+  const { cluster, wal, snapshotDir, store, initial, snapshot } = await boot({
+    config,
+    tls,
+    log,
+    clock,
     onSync: (seconds) => metrics.walFsync.observe(seconds),
     onFatal: options.onFatal,
   });
-  if (contents.tornBytes > 0) log.warn("a torn tail was cut off the log", { bytes: contents.tornBytes });
-  const { initial, store, snapshot } = await recover(cluster, contents, snapshotDir, config.trailingEntries, log);
-  log.info("log recovered", {
-    index: store.appliedIndex,
-    lastIndex: initial.entries.at(-1)?.index ?? initial.snapshot.index,
-    term: initial.hardState.term,
-    revision: store.revision,
-    ms: Math.round(clock.monotonic() - started),
-  });
+  const { self } = cluster;
 
   const raft = new Raft({
-    id: cluster.self.id,
+    id: self,
     initial,
     prng: createPrng(randomInt(2 ** 32)),
     heartbeatTicks: 1,
     electionTicks: Math.max(2, Math.round(config.electionMs / config.heartbeatMs)),
   });
-  replica = new Replica({
+  const ask: PeerTransport["ask"] = (id, question, timeoutMs) => transport.ask(id, question, timeoutMs);
+  const leases = new LeaseKeeper({ store, self, electionMs: config.electionMs, clock, log, ask });
+  const corruption = new CorruptionCheck({
+    store,
+    self,
+    periodMs: config.corruptionCheckMs,
+    log,
+    ask,
+    isLeader: () => current.currentLeader === self,
+    voters: () => raft.confState().voters,
+    raise: (memberID) =>
+      requests.setAlarm({ action: AlarmRequest_AlarmAction.ACTIVATE, memberID, alarm: AlarmType.CORRUPT }),
+  });
+  const current = new Replica({
     raft,
     store,
     hub: new WatchHub(store),
     wal,
-    self: cluster.self.id,
+    self,
     snapshotDir,
     heartbeatMs: config.heartbeatMs,
     electionMs: config.electionMs,
     snapshotBytes: config.snapshotBytes,
-    quotaBytes: config.quotaBytes,
     trailingEntries: config.trailingEntries,
     clock,
     log,
     metrics,
+    onApplied: (command, outcome) => {
+      leases.applied(command, outcome);
+      corruption.applied(command, outcome);
+    },
+    onOffice: (isLeader) => leases.office(isLeader),
+    onRemoved: () => options.onRemoved?.(),
   });
-  replica.recoveredFrom(snapshot);
-  const transport = new PeerTransport({ cluster, tls: tls.peer, log, handler: replica });
-  const compactor = new Compactor({ replica, self: cluster.self.id, periodMs: config.autoCompactMs, clock, log });
+  replica = current;
+  current.recoveredFrom(snapshot);
+  const transport = new PeerTransport({
+    cluster,
+    tls: tls.peer,
+    log,
+    clock,
+    metrics: metrics.peers,
+    handler: current,
+  });
+  const clientUrl = `https://${config.address}:${config.clientPort}`;
+  const { electionMs } = config;
+  const membership = new Membership({ cluster, replica: current, transport, electionMs, clientUrl, clock, log });
+  transport.answerWith(answerPeers({ cluster, store, leases, membership, corruption }));
+  const compactor = new Compactor({ replica: current, self, periodMs: config.autoCompactMs, clock, log });
 
   const peerServer = new Server(SERVER_OPTIONS);
   transport.serve(peerServer);
-  const requests = new Requests(replica, cluster);
-  const unary = createUnary(metrics);
+  const requests = new Requests(current, cluster, config.quotaBytes);
+  const unary = createUnary(metrics, () => current.isLearner);
+  const streams = new StreamCounter(metrics);
   const clientServer = new Server(SERVER_OPTIONS);
-  clientServer.addService(KVService, kvService(requests, unary));
-  clientServer.addService(WatchService, watchService(requests));
-  clientServer.addService(ClusterService, clusterService(requests, unary));
-  clientServer.addService(MaintenanceService, maintenanceService(requests, unary));
-  clientServer.addService(SessionServiceService, sessionService(requests));
-  clientServer.addService(HealthService, healthService(replica));
-  const current = replica;
-  const ops = createOpsServer({ tls: tls.client, registry, hasLeader: () => current.currentLeader !== 0n });
+  const services = [
+    [KVService, kvService(requests, unary)],
+    [WatchService, watchService(requests, streams)],
+    [LeaseService, leaseService(requests, leases, unary, streams)],
+    [ClusterService, clusterService(requests, membership, unary)],
+    [MaintenanceService, maintenanceService(requests, unary, streams, electionMs)],
+    [SessionServiceService, sessionService(requests, streams)],
+    [HealthService, healthService(current)],
+  ] as const;
+  for (const [definition, implementation] of services) {
+    clientServer.addService(countBytes(definition, metrics), implementation);
+  }
+  const ops = createOpsServer({ tls: tls.client, registry, isHealthy: () => current.isHealthy });
 
   ops.listen(config.metricsPort, config.address);
   await once(ops, "listening");
   await listen(peerServer, `${config.address}:${config.peerPort}`, tls.peer);
   await listen(clientServer, `${config.address}:${config.clientPort}`, tls.client);
-  replica.start(transport);
+  leases.start(current);
+  current.start(transport);
   compactor.start();
-  log.info("store serving", { address: `${config.address}:${config.clientPort}`, member: cluster.self.name });
+  corruption.start();
+  membership.publish().catch((error: unknown) => log.warn("not published", { err: errorFrom(error) }));
+  log.info("store serving", { address: `${config.address}:${config.clientPort}`, member: cluster.name });
 
   return {
-    replica,
+    replica: current,
+    corruption,
     async stop() {
       compactor.stop();
+      corruption.stop();
+      membership.stop();
       await current.resign();
+      leases.stop();
       await Promise.all([drain(clientServer), drain(peerServer)]);
       ops.close();
       ops.closeAllConnections();
       await current.stop();
     },
-  };
-}
-
-/** Puts together what the core starts from: the newest snapshot, the log behind it, and term and vote. */
-async function recover(
-  cluster: Cluster,
-  contents: LogContents,
-  snapshotDir: string,
-  trailingEntries: number,
-  log: Logger,
-): Promise<{ initial: InitialState; store: MvccStore; snapshot: InitialState["snapshot"] | undefined }> {
-  const boot = bootstrapState([...cluster.members.keys()]);
-  const loaded = await loadNewest(snapshotDir, contents.snapshots, log);
-  const base = loaded?.meta ?? boot.snapshot;
-  const store = loaded?.store ?? MvccStore.empty(base.index);
-  const { entries } = contents;
-  if (entries[0] !== undefined && entries[0].index > base.index + 1) {
-    throw new TriremeError(
-      "InternalError",
-      `the log begins at entry ${entries[0].index} but the newest readable snapshot ends at ${base.index}`,
-    );
-  }
-  const last = entries.at(-1)?.index ?? 0;
-  const hardState = contents.hardState ?? boot.hardState;
-  const kept = last <= base.index ? [] : entries.filter((entry) => entry.index >= base.index - trailingEntries);
-  const commit = Math.max(hardState.commit, base.index);
-  return {
-    initial: { hardState: { ...hardState, commit }, snapshot: base, entries: kept },
-    store,
-    snapshot: loaded?.meta,
   };
 }
 
@@ -191,6 +200,8 @@ function numbersOf(replica: Replica | undefined): StoreNumbers {
     keys: replica?.store.keyCount ?? 0,
     watchers: replica?.hub.size ?? 0,
     term: state?.term ?? 0,
+    leases: replica?.store.leases.size ?? 0,
+    isLearner: replica?.isLearner ?? false,
   };
 }
 

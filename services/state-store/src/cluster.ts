@@ -1,56 +1,123 @@
 import { createHash } from "node:crypto";
 import { TriremeError, assert } from "@trireme/base";
+import type { MemberInfo, MvccStore } from "@trireme/mvcc";
 
-/** One replica of the store. */
-export interface Member {
+/** Whose member this is, and who the others are as far as this member knows. */
+export class Cluster {
   readonly id: bigint;
+  /** This member's id. */
+  readonly self: bigint;
+  /** This member's name, as its certificate says it. */
   readonly name: string;
-  /** host:port of the peer address. */
-  readonly peerAddress: string;
-  /** host:port where clients call. */
-  readonly clientAddress: string;
+  /** The URLs at which the other members call this one. */
+  readonly peerUrls: readonly string[];
+  private readonly store: MvccStore;
+  /**
+   * Peers that the state does not know, because it is older than they are: whom a joiner was told of, and who introduced
+   * itself with a certificate of the peers' authority. A member that is behind must hear them to catch up.
+   */
+  private readonly strangers = new Map<bigint, MemberInfo>();
+
+  constructor(options: {
+    readonly id: bigint;
+    readonly self: bigint;
+    readonly name: string;
+    readonly peerUrls: readonly string[];
+    readonly store: MvccStore;
+    readonly told?: readonly MemberInfo[];
+  }) {
+    this.id = options.id;
+    this.self = options.self;
+    this.name = options.name;
+    this.peerUrls = options.peerUrls;
+    this.store = options.store;
+    for (const member of options.told ?? []) this.introduce(member);
+  }
+
+  /** All members that the state knows, by id. */
+  members(): readonly MemberInfo[] {
+    return this.store.members.list();
+  }
+
+  /** Everyone to talk to: members, and peers that the state does not know yet. */
+  peers(): readonly MemberInfo[] {
+    const strangers = [...this.strangers.values()].filter(({ id }) => !this.isKnown(id));
+    return [...this.members(), ...strangers].filter(({ id }) => id !== this.self);
+  }
+
+  /** A member, or a peer that the state does not know yet. */
+  peer(id: bigint): MemberInfo | undefined {
+    return this.store.members.get(id) ?? (this.isRemoved(id) ? undefined : this.strangers.get(id));
+  }
+
+  /** Takes note of a peer that the state does not know. */
+  introduce(peer: MemberInfo): void {
+    if (peer.id === this.self || this.isKnown(peer.id)) return;
+    for (const id of this.strangers.keys()) if (this.isKnown(id)) this.strangers.delete(id);
+    const [oldest] = this.strangers.keys();
+    if (oldest !== undefined && this.strangers.size >= MAX_STRANGERS) this.strangers.delete(oldest);
+    this.strangers.set(peer.id, peer);
+  }
+
+  isRemoved(id: bigint): boolean {
+    return this.store.members.isRemoved(id);
+  }
+
+  private isKnown(id: bigint): boolean {
+    return this.store.members.get(id) !== undefined || this.isRemoved(id);
+  }
 }
 
-/** Who the members are. Fixed at first boot. */
-export interface Cluster {
-  readonly id: bigint;
-  readonly self: Member;
-  /** All members, this one included, by id. */
-  readonly members: ReadonlyMap<bigint, Member>;
-}
+/** As many peers may be unknown at a time: more members than a cluster sensibly has. */
+const MAX_STRANGERS = 16;
 
-/** Clients call every member on the same port of its peer address's host. */
-const CLIENT_PORT_OFFSET = -1;
+/** A cluster at its birth. */
+export interface Founding {
+  readonly clusterId: bigint;
+  readonly self: bigint;
+  readonly members: readonly MemberInfo[];
+}
 
 /**
- * Derives the cluster from its first-boot description: ids are hashes of token, names and addresses, so that every
- * member computes the same without asking anyone, and a cluster made anew under another token is another cluster.
+ * Derives a new cluster from its description: ids are hashes of token, names and addresses, so that every founder computes
+ * the same without asking anyone, and a cluster made anew under another token is another cluster.
  */
-export function deriveCluster(options: {
+export function foundCluster(options: {
   readonly name: string;
   readonly token: string;
   readonly initialCluster: ReadonlyMap<string, string>;
-  readonly clientPort?: number;
-}): Cluster {
-  const members = new Map<bigint, Member>();
-  for (const [name, peerAddress] of [...options.initialCluster].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const [host, port] = splitHostPort(peerAddress);
-    const id = hashId("member", options.token, name, peerAddress);
-    assert(!members.has(id), "member ids are distinct");
-    const clientPort = options.clientPort ?? port + CLIENT_PORT_OFFSET;
-    members.set(id, { id, name, peerAddress, clientAddress: `${host}:${clientPort}` });
-  }
-  const self = [...members.values()].find((member) => member.name === options.name);
+}): Founding {
+  const sorted = [...options.initialCluster].sort(([a], [b]) => (a < b ? -1 : 1));
+  const members = sorted.map(([name, address]): MemberInfo => {
+    splitHostPort(address);
+    const id = hashId("member", options.token, name, address);
+    return { id, name, peerUrls: [`https://${address}`], clientUrls: [] };
+  });
+  assert(new Set(members.map(({ id }) => id)).size === members.length, "member ids are distinct");
+  const self = members.find((member) => member.name === options.name);
   if (self === undefined) {
     const names = [...options.initialCluster.keys()].join(", ");
     throw new TriremeError("BadRequest", `--name=${options.name} is not in --initial-cluster, which has ${names}`);
   }
-  const id = hashId(
-    "cluster",
-    options.token,
-    ...[...members.values()].map((member) => `${member.name}=${member.peerAddress}`),
-  );
-  return { id, self, members };
+  const clusterId = hashId("cluster", options.token, ...sorted.map(([name, address]) => `${name}=${address}`));
+  return { clusterId, self: self.id, members };
+}
+
+/** The id of a member that is added: unlike any other, also of one with the same addresses earlier. */
+export function newMemberId(clusterId: bigint, peerUrls: readonly string[], nonce: string): bigint {
+  return hashId("added", String(clusterId), ...peerUrls, nonce);
+}
+
+/** Where a member's other members call: HOST:PORT of its first peer URL. */
+export function peerAddressOf(member: MemberInfo): string {
+  const [url] = member.peerUrls;
+  assert(url !== undefined, "a member has a peer address");
+  return url.replace(/^https:\/\//, "");
+}
+
+/** Ids as etcd writes them. */
+export function hex(id: bigint): string {
+  return id.toString(16);
 }
 
 /** `host:port` in two. */

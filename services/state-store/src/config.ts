@@ -5,7 +5,13 @@ export const storeFlags = {
   name: flag.string({ help: "This server's name, as in --initial-cluster." }),
   dataDir: flag.string({ help: "Where the log and the snapshots are." }),
   address: flag.string({ help: "The address that clients and peers call." }),
-  initialCluster: flag.map({ help: "Every member as NAME=HOST:PORT of its peer address." }),
+  initialCluster: flag.map({
+    help: "Every member as NAME=HOST:PORT of its peer address. Read at the first start alone; later the log knows.",
+  }),
+  initialClusterState: flag.choice(["new", "existing"], {
+    help: "At the first start: whether these members found a cluster, or this one joins one that runs and has added it.",
+    default: "new",
+  }),
   clusterToken: flag.string({ help: "Tells this cluster from any other with the same names and addresses." }),
   pkiDir: flag.string({ help: "Where the certificates are." }),
   heartbeatMs: flag.int({ help: "Between two heartbeats of the leader.", default: 100, min: 10, max: 10_000 }),
@@ -25,10 +31,11 @@ export const storeFlags = {
     min: 0,
   }),
   quotaBytes: flag.int({
-    help: "Size of the state from which on nothing is added.",
+    help: "Size of the state from which on nothing is added, until the alarm is disarmed.",
     default: 1024 * 1024 * 1024,
     min: 1024 * 1024,
   }),
+  corruptionCheckMs: flag.int({ help: "Between two comparisons of the members' data; 0: never.", default: 60_000 }),
   autoCompactMs: flag.int({ help: "History older than this is forgotten; 0 keeps all.", default: 300_000 }),
 };
 

@@ -1,4 +1,5 @@
 import { setPriority } from "node:os";
+import { errorFrom } from "@trireme/base";
 import { parseConfigOrExit } from "@trireme/config";
 import { createLogger } from "@trireme/telemetry";
 import { startStore } from "./app.ts";
@@ -17,11 +18,19 @@ try {
   log.debug("priority not raised", { err });
 }
 
+/** A member that was removed ends with this code, so that whoever supervises it can leave it alone. */
+const EXIT_REMOVED = 3;
+
 const app = await startStore({
   config,
   tls: readStoreTls(config.pkiDir),
   log,
   onFatal: dieOnWriteError(log),
+  onRemoved: () => process.exit(EXIT_REMOVED),
+}).catch((error: unknown) => {
+  const { code, message } = errorFrom(error);
+  log.error("the store does not start", { err: message });
+  process.exit(code === "Gone" ? EXIT_REMOVED : 1);
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -6,16 +6,17 @@ import type { TlsFiles } from "./tls.ts";
 export function createOpsServer(options: {
   readonly tls: TlsFiles;
   readonly registry: Registry;
-  readonly hasLeader: () => boolean;
+  /** Whether clients should come here: a leader is known and the disk answers. */
+  readonly isHealthy: () => boolean;
 }): Server {
-  const { tls, registry, hasLeader } = options;
+  const { tls, registry, isHealthy } = options;
   const credentials = { ca: tls.ca, cert: tls.cert, key: tls.key, requestCert: true, rejectUnauthorized: true };
   return createServer(credentials, (request, response) => {
     const url = request.url?.split("?")[0];
     const answer = (status: number, type: string, body: string): void => {
       response.writeHead(status, { "content-type": type }).end(body);
     };
-    const healthy = hasLeader();
+    const healthy = isHealthy();
     switch (url) {
       case "/metrics":
         registry.render().then(
@@ -30,7 +31,7 @@ export function createOpsServer(options: {
         answer(200, "text/plain", "ok");
         return;
       case "/readyz":
-        answer(healthy ? 200 : 503, "text/plain", healthy ? "ok" : "no leader");
+        answer(healthy ? 200 : 503, "text/plain", healthy ? "ok" : "no leader, or the disk hangs");
         return;
       default:
         answer(404, "text/plain", "not found: /metrics, /health, /livez, /readyz");

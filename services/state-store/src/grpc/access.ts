@@ -3,7 +3,7 @@ import { inRange } from "@trireme/mvcc";
 import type * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import type { Request } from "../apply/command.ts";
 import { FAILURE } from "../replica/failures.ts";
-import { toKey } from "./convert.ts";
+import { API_KEYS, toKey } from "./convert.ts";
 
 /** What a caller's certificate makes of it. */
 export type Role = "apiserver" | "operator";
@@ -13,9 +13,6 @@ const ROLES: ReadonlyMap<string, Role> = new Map([
   ["trireme:apiservers", "apiserver"],
   ["trireme:operators", "operator"],
 ]);
-
-/** Where the API's objects are: written by apiservers alone, for only they admit, validate and audit. */
-const API_KEYS = { key: "/registry/", end: "/registry0" };
 
 /** The caller's role; throws "permission denied" for a certificate that names none. */
 export function roleOf(call: { getAuthContext(): AuthContext | null }): Role {
@@ -40,8 +37,9 @@ export function checkWrite(role: Role, request: Request): void {
     case "txn":
       checkTxn(request.value);
       return;
-    case "compact":
-      // Forgets history that everybody may read; what the keys hold stays.
+    default:
+      // A compaction forgets history that everybody may read; what the keys hold stays. Members and alarms are an operator's
+      // own business. What a lease takes along is checked where it is known: when the revocation is applied.
       return;
   }
 }
@@ -57,7 +55,7 @@ function checkTxn(txn: rpc.TxnRequest): void {
 /** Throws when the range touches the API's keys. */
 function checkKeys(key: string, rangeEnd: string): void {
   const touches =
-    inRange(key, API_KEYS.key, API_KEYS.end) ||
-    (rangeEnd !== "" && key < API_KEYS.end && (rangeEnd === "\0" || rangeEnd > API_KEYS.key));
+    inRange(key, API_KEYS.key, API_KEYS.rangeEnd) ||
+    (rangeEnd !== "" && key < API_KEYS.rangeEnd && (rangeEnd === "\0" || rangeEnd > API_KEYS.key));
   if (touches) throw FAILURE.permissionDenied();
 }

@@ -1,4 +1,4 @@
-import { TriremeError } from "@trireme/base";
+import { TriremeError, assert } from "@trireme/base";
 import type * as mvcc from "@trireme/mvcc";
 import * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import type * as kv from "@trireme/proto/mvccpb/kv";
@@ -23,6 +23,15 @@ const COMPARE_RESULTS: Record<rpc.Compare_CompareResult, mvcc.CompareResult> = {
   [rpc.Compare_CompareResult.NOT_EQUAL]: "!=",
 };
 
+const ALARM_TYPES: Record<rpc.AlarmType, mvcc.AlarmType | undefined> = {
+  [rpc.AlarmType.NONE]: undefined,
+  [rpc.AlarmType.NOSPACE]: "noSpace",
+  [rpc.AlarmType.CORRUPT]: "corrupt",
+};
+
+/** Where the API's objects are: written by apiservers alone, for only they admit, validate and audit. */
+export const API_KEYS = { key: "/registry/", rangeEnd: "/registry0" } as const;
+
 /** Bytes as the state machine's key strings. */
 export function toKey(bytes: Uint8Array): string {
   return Buffer.isBuffer(bytes) ? bytes.toString("latin1") : Buffer.from(bytes).toString("latin1");
@@ -34,7 +43,7 @@ export function fromKey(key: string): Buffer {
 }
 
 /** Revisions and limits: what is beyond 2^53 is beyond any revision that exists. */
-function toNumber(value: bigint): number {
+export function toNumber(value: bigint): number {
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
 }
 
@@ -133,7 +142,48 @@ export function toCommand(request: Request): mvcc.Command {
       return toTxnOp(request.value);
     case "compact":
       return { type: "compact", revision: toNumber(request.value.revision) };
+    case "leaseGrant":
+      return { type: "leaseGrant", id: request.value.ID, ttl: toNumber(request.value.TTL) };
+    case "leaseRevoke": {
+      const { id, spareApiKeys } = request.value;
+      return { type: "leaseRevoke", id, ...(spareApiKeys ? { except: API_KEYS } : {}) };
+    }
+    case "alarm":
+      return {
+        type: "alarm",
+        alarm: { member: request.value.memberID, type: known(ALARM_TYPES[request.value.alarm], "alarm") },
+        on: request.value.action === rpc.AlarmRequest_AlarmAction.ACTIVATE,
+      };
+    case "memberAdd": {
+      const { member } = request.value;
+      assert(member !== undefined, "a member that is added is described");
+      return { type: "memberAdd", member: toMemberInfo(member) };
+    }
+    case "memberRemove":
+      return { type: "memberRemove", id: request.value.id };
+    case "memberUpdate": {
+      const { id, peerUrls, name, clientUrls } = request.value;
+      const said = name === "" ? {} : { name, clientUrls };
+      return { type: "memberUpdate", id, change: { ...(peerUrls.length > 0 ? { peerUrls } : {}), ...said } };
+    }
   }
+}
+
+/** A member as the state machine knows it; whether it votes is Raft's to say. */
+export function toMemberInfo(member: rpc.Member): mvcc.MemberInfo {
+  return { id: member.ID, name: member.name, peerUrls: member.peerURLs, clientUrls: member.clientURLs };
+}
+
+/** A member as etcd's API shows it. */
+export function fromMemberInfo(member: mvcc.MemberInfo, isLearner: boolean): rpc.Member {
+  const { id, name, peerUrls, clientUrls } = member;
+  return { ID: id, name, peerURLs: [...peerUrls], clientURLs: [...clientUrls], isLearner };
+}
+
+/** An alarm as etcd's API shows it. */
+export function fromAlarm(alarm: mvcc.Alarm): rpc.AlarmMember {
+  const types = { noSpace: rpc.AlarmType.NOSPACE, corrupt: rpc.AlarmType.CORRUPT };
+  return { memberID: alarm.member, alarm: types[alarm.type] };
 }
 
 export function fromKeyValue(pair: mvcc.KeyValue): kv.KeyValue {

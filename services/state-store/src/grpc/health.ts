@@ -9,10 +9,13 @@ import type { Replica } from "../replica/replica.ts";
 /** How often a health watch looks for a change. */
 const WATCH_MS = 250;
 
-/** gRPC's health service: serving while a leader is known, so that balancers avoid a member that is cut off. */
+/**
+ * gRPC's health service: serving while a leader is known and the disk answers, so that balancers avoid a member that is cut
+ * off or hangs.
+ */
 export function healthService(replica: Replica): UntypedServiceImplementation {
   const now = (): HealthCheckResponse => ({
-    status: replica.currentLeader === 0n ? Serving.NOT_SERVING : Serving.SERVING,
+    status: replica.isHealthy ? Serving.SERVING : Serving.NOT_SERVING,
   });
   return {
     check: (_call: unknown, callback: (error: null, response: HealthCheckResponse) => void) => callback(null, now()),

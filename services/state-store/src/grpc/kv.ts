@@ -7,7 +7,9 @@ import type { Unary } from "./unary.ts";
 export function kvService(requests: Requests, unary: Unary): UntypedServiceImplementation {
   const name = "etcdserverpb.KV";
   return {
-    range: unary(name, "Range", (request: rpc.RangeRequest) => requests.range(request)),
+    range: unary(name, "Range", (request: rpc.RangeRequest) => requests.range(request), {
+      forLearners: (request) => request.serializable,
+    }),
     put: unary(name, "Put", (request: rpc.PutRequest, role) => requests.put(role, request)),
     deleteRange: unary(name, "DeleteRange", (request: rpc.DeleteRangeRequest, role) =>
       requests.deleteRange(role, request),

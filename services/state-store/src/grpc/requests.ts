@@ -1,8 +1,10 @@
 import { assert } from "@trireme/base";
-import { type DoneResult, type OpResult, checkCommand, checkOp } from "@trireme/mvcc";
+import { type DoneResult, type OpResult, addsData, checkCommand, checkOp, storeError } from "@trireme/mvcc";
 import type * as rpc from "@trireme/proto/etcdserverpb/rpc";
+import { AlarmRequest_AlarmAction, AlarmType } from "@trireme/proto/etcdserverpb/rpc";
 import type { Request } from "../apply/command.ts";
 import type { Cluster } from "../cluster.ts";
+import { FAILURE } from "../replica/failures.ts";
 import type { Replica } from "../replica/replica.ts";
 import { type Role, checkWrite } from "./access.ts";
 import {
@@ -18,16 +20,24 @@ import {
 export class Requests {
   readonly replica: Replica;
   readonly cluster: Cluster;
+  private readonly quotaBytes: number;
+  private raising: Promise<unknown> | undefined;
 
-  constructor(replica: Replica, cluster: Cluster) {
+  constructor(replica: Replica, cluster: Cluster, quotaBytes: number) {
     this.replica = replica;
     this.cluster = cluster;
+    this.quotaBytes = quotaBytes;
+  }
+
+  /** Throws when this member is a learner: it may be far behind, and serves nobody yet. */
+  refuseLearner(): void {
+    if (this.replica.isLearner) throw FAILURE.notForLearners();
   }
 
   header(revision = this.replica.store.revision): rpc.ResponseHeader {
     return {
       clusterId: this.cluster.id,
-      memberId: this.cluster.self.id,
+      memberId: this.cluster.self,
       revision: BigInt(revision),
       raftTerm: BigInt(this.replica.currentTerm),
     };
@@ -37,6 +47,7 @@ export class Requests {
     const op = toRangeOp(request);
     checkOp(op);
     if (!request.serializable) await this.replica.readBarrier();
+    if (this.replica.store.alarms.isOn("corrupt")) throw storeError("corrupt");
     return fromRangeResult(this.replica.store.range(op), this.header());
   }
 
@@ -69,6 +80,43 @@ export class Requests {
     return { header };
   }
 
+  async leaseGrant(role: Role, value: rpc.LeaseGrantRequest): Promise<rpc.LeaseGrantResponse> {
+    const { header } = await this.write(role, { $case: "leaseGrant", value });
+    return { header, ID: value.ID, TTL: value.TTL, error: "" };
+  }
+
+  async leaseRevoke(role: Role, { ID }: rpc.LeaseRevokeRequest): Promise<rpc.LeaseRevokeResponse> {
+    const value = { id: ID, expiredInTerm: 0n, spareApiKeys: role !== "apiserver" };
+    const { header } = await this.write(role, { $case: "leaseRevoke", value });
+    return { header };
+  }
+
+  /** Switches an alarm on or off; answers whether anything changed. */
+  async setAlarm(value: rpc.AlarmRequest): Promise<boolean> {
+    const { store } = this.replica;
+    const before = store.alarms.list().length;
+    const outcome = await this.replica.propose({ $case: "alarm", value }, true);
+    if (outcome.error !== undefined) throw outcome.error;
+    return store.alarms.list().length !== before;
+  }
+
+  /**
+   * Over the quota this member raises the alarm that stops writes everywhere, until somebody has made room and disarms it.
+   * Reads, deletions and compaction go on, so that there is a way back.
+   */
+  private async refuseOverQuota(): Promise<never> {
+    const { store } = this.replica;
+    const alarm = { member: this.cluster.self, type: "noSpace" } as const;
+    if (!store.alarms.has(alarm)) {
+      const action = AlarmRequest_AlarmAction.ACTIVATE;
+      this.raising ??= this.setAlarm({ action, memberID: alarm.member, alarm: AlarmType.NOSPACE }).finally(() => {
+        this.raising = undefined;
+      });
+      await this.raising;
+    }
+    throw storeError("noSpace");
+  }
+
   private async write(
     role: Role,
     request: Request,
@@ -77,6 +125,7 @@ export class Requests {
     // Refused before it enters the log: an entry that replicas cannot read would stop all of them.
     const command = toCommand(request);
     checkCommand(command);
+    if (this.replica.store.sizeBytes >= this.quotaBytes && addsData(command)) await this.refuseOverQuota();
     const outcome = await this.replica.propose(request);
     if (outcome.error !== undefined) throw outcome.error;
     return { result: outcome.result, header: this.header(outcome.revision) };

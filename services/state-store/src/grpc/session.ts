@@ -9,6 +9,7 @@ import type {
 import { type Role, roleOf } from "./access.ts";
 import type { Requests } from "./requests.ts";
 import { statusOf, toServiceError } from "./status.ts";
+import type { StreamCounter } from "./unary.ts";
 
 /** Requests of one session that are under way; past it the stream is not read, which holds the client back. */
 const MAX_IN_FLIGHT = 4096;
@@ -17,13 +18,14 @@ type Stream = ServerDuplexStream<OpenRequest, OpenResponse>;
 type Answer = NonNullable<SessionResponse["response"]>;
 
 /** The pipelined session: the same requests as etcd's KV service, many under way on one stream. */
-export function sessionService(requests: Requests): UntypedServiceImplementation {
+export function sessionService(requests: Requests, streams: StreamCounter): UntypedServiceImplementation {
   return {
     open: (stream: Stream) => {
+      const done = streams.begin(stream, "trireme.store.v1.SessionService", "Open", "bidi_stream");
       try {
         new Session(stream, requests, roleOf(stream)).start();
       } catch (error) {
-        stream.emit("error", toServiceError(error));
+        stream.emit("error", done(toServiceError(error)));
       }
     },
   };
@@ -92,6 +94,7 @@ class Session {
 
   private async run({ request }: SessionRequest): Promise<Answer> {
     const { requests, role } = this;
+    requests.refuseLearner();
     switch (request?.$case) {
       case "range":
         return { $case: "range", value: await requests.range(request.value) };

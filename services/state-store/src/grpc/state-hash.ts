@@ -25,7 +25,7 @@ export async function hashState(store: MvccStore): Promise<number> {
 }
 
 /** Frame by frame, so that nobody else's work waits for long. */
-async function hashFrames(source: FrameSource): Promise<number> {
+export async function hashFrames(source: FrameSource): Promise<number> {
   try {
     let hash = 0;
     for (let frame = source.next(); frame !== undefined; frame = source.next()) {

@@ -1,5 +1,6 @@
-import { type handleUnaryCall, status } from "@grpc/grpc-js";
+import { type ServiceError, type handleUnaryCall, status } from "@grpc/grpc-js";
 import type { StoreMetrics } from "../metrics.ts";
+import { FAILURE } from "../replica/failures.ts";
 import { type Role, roleOf } from "./access.ts";
 import { toServiceError } from "./status.ts";
 
@@ -8,19 +9,26 @@ export type Unary = <Q, A>(
   service: string,
   method: string,
   handle: (request: Q, role: Role) => Promise<A>,
+  options?: {
+    /** Whether a learner answers it: it may be far behind, and clients go by mistake to whoever answers. As etcd. */
+    readonly forLearners?: (request: Q) => boolean;
+  },
 ) => handleUnaryCall<Q, A>;
 
-export function createUnary(metrics: StoreMetrics): Unary {
-  return (service, method, handle) => (call, callback) => {
+export function createUnary(metrics: StoreMetrics, isLearner: () => boolean): Unary {
+  return (service, method, handle, options) => (call, callback) => {
     const started = performance.now();
+    const labels = { grpc_service: service, grpc_method: method, grpc_type: "unary" };
+    metrics.started.inc(labels);
     const done = (code: status): void => {
-      const labels = { grpc_service: service, grpc_method: method, grpc_type: "unary" };
       metrics.requests.inc({ ...labels, grpc_code: codeName(code) });
       metrics.requestSeconds.observe((performance.now() - started) / 1000, labels);
     };
     const answer = async (): Promise<void> => {
       try {
-        const response = await handle(call.request, roleOf(call));
+        const role = roleOf(call);
+        if (isLearner() && options?.forLearners?.(call.request) !== true) throw FAILURE.notForLearners();
+        const response = await handle(call.request, role);
         done(status.OK);
         callback(null, response);
       } catch (thrown) {
@@ -31,6 +39,47 @@ export function createUnary(metrics: StoreMetrics): Unary {
     };
     void answer();
   };
+}
+
+/** Counts streams as grpc's own metrics do: one call each, with the code that it ended with. */
+export class StreamCounter {
+  private readonly metrics: StoreMetrics;
+
+  constructor(metrics: StoreMetrics) {
+    this.metrics = metrics;
+  }
+
+  /** Counts a stream that begins; what it answers passes an error on and remembers its code. */
+  begin(
+    stream: NodeJS.EventEmitter,
+    service: string,
+    method: string,
+    type: "bidi_stream" | "server_stream",
+  ): (error: { code: status; details: string }) => { code: status; details: string } {
+    const labels = { grpc_service: service, grpc_method: method, grpc_type: type };
+    this.metrics.started.inc(labels);
+    let code: status = status.OK;
+    let counted = false;
+    const end = (): void => {
+      if (counted) return;
+      counted = true;
+      this.metrics.requests.inc({ ...labels, grpc_code: codeName(code) });
+    };
+    stream.on("cancelled", () => {
+      code = status.CANCELLED;
+      end();
+    });
+    stream.on("error", (error: Partial<ServiceError>) => {
+      code = error.code ?? status.UNKNOWN;
+      end();
+    });
+    stream.on("close", end);
+    stream.on("finish", end);
+    return (error) => {
+      code = error.code;
+      return error;
+    };
+  }
 }
 
 /** The codes' names as grpc's own metrics spell them: `OutOfRange`, `OK`. */

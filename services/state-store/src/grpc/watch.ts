@@ -11,6 +11,7 @@ import { roleOf } from "./access.ts";
 import { fromWatchEvent, toKey } from "./convert.ts";
 import type { Requests } from "./requests.ts";
 import { toServiceError } from "./status.ts";
+import type { StreamCounter } from "./unary.ts";
 
 /** Events that one response carries, about: a revision is never split unless the client asked for fragments. */
 const BATCH_EVENTS = 256;
@@ -40,13 +41,15 @@ interface Watch {
 }
 
 /** etcd's Watch service. */
-export function watchService(requests: Requests): UntypedServiceImplementation {
+export function watchService(requests: Requests, streams: StreamCounter): UntypedServiceImplementation {
   return {
     watch: (stream: Stream) => {
+      const done = streams.begin(stream, "etcdserverpb.Watch", "Watch", "bidi_stream");
       try {
         roleOf(stream);
+        requests.refuseLearner();
       } catch (error) {
-        stream.emit("error", toServiceError(error));
+        stream.emit("error", done(toServiceError(error)));
         return;
       }
       const session = new WatchSession(stream, requests);

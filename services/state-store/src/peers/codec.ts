@@ -30,6 +30,20 @@ function number(value: bigint): number {
 
 type Body = NonNullable<wire.RaftMessage["body"]>;
 
+/** What a message costs beside its entries, about. */
+const MESSAGE_BYTES = 32;
+
+/** Bytes of messages on the wire, about: entries are what counts, and nothing is encoded twice to know more. */
+export function bytesOf(messages: readonly wire.RaftMessage[]): number {
+  let bytes = 0;
+  for (const { body } of messages) {
+    bytes += MESSAGE_BYTES;
+    if (body?.$case !== "append" && body?.$case !== "propose") continue;
+    for (const entry of body.value.entries) bytes += entry.data.length;
+  }
+  return bytes;
+}
+
 /** A core's message as it travels. */
 export function toWire(message: Message): wire.RaftMessage {
   return { from: message.from, to: message.to, term: BigInt(message.term), body: toBody(message) };

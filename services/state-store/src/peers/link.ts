@@ -1,16 +1,20 @@
 import type { ClientDuplexStream } from "@grpc/grpc-js";
-import { errorFrom } from "@trireme/base";
+import { type Clock, errorFrom } from "@trireme/base";
+import type { MemberInfo } from "@trireme/mvcc";
 import {
+  type AskRequest,
   type ConnectRequest,
   type ConnectResponse,
   type Hello,
   PeerServiceClient,
 } from "@trireme/proto/trireme/raft/v1/raft";
 import type { Message } from "@trireme/raft";
-import type { Logger } from "@trireme/telemetry";
-import type { Member } from "../cluster.ts";
+import type { Counter, Histogram, Logger } from "@trireme/telemetry";
+import { hex, peerAddressOf, splitHostPort } from "../cluster.ts";
+import { FAILURE } from "../replica/failures.ts";
 import { type TlsFiles, channelCredentials } from "../tls.ts";
-import { toWire } from "./codec.ts";
+import { type Answer, ask } from "./ask.ts";
+import { bytesOf, toWire } from "./codec.ts";
 
 /** Between two attempts: short, since a restarted peer is wanted at once; bounded, since a dead one may stay dead. */
 const MIN_BACKOFF_MS = 50;
@@ -32,6 +36,9 @@ const KEEPALIVE_MS = 1000;
  */
 const MAX_WAITING_MESSAGES = 4096;
 
+/** How often the time of an answer is taken, for people who look at the network. As etcd. */
+const PING_MS = 4000;
+
 /** Channel options of everything that one member sends to another. */
 export const PEER_CHANNEL_OPTIONS = {
   "grpc.keepalive_time_ms": KEEPALIVE_MS,
@@ -46,12 +53,34 @@ export const PEER_CHANNEL_OPTIONS = {
 } as const;
 
 export interface LinkOptions {
-  readonly member: Member;
+  readonly member: MemberInfo;
   readonly hello: Hello;
   readonly tls: TlsFiles;
   readonly log: Logger;
+  readonly clock: Clock;
+  readonly metrics: PeerMetrics;
   /** What was sent lately may be lost. */
   readonly onBroken: () => void;
+  /** The peer says that this member has been removed from the cluster. */
+  readonly onRemoved: () => void;
+}
+
+/** What is counted for each peer; labelled by the peer's id, of which there are few. */
+export interface PeerMetrics {
+  readonly sentBytes: Counter<"To">;
+  readonly sendFailures: Counter<"To">;
+  readonly roundTrip: Histogram<"To">;
+}
+
+/** What a member is told that was removed: etcd's text. Who hears it stops. */
+export const REMOVED_TEXT = "the member has been permanently removed from the cluster";
+
+/** Channel options that make a member's certificate prove that it is this member, wherever the address leads. */
+export function identityOptions(member: MemberInfo): Record<string, string> {
+  // Who has not started yet has not said its name: then the certificate must be valid for the address.
+  if (member.name === "") return {};
+  const [host] = splitHostPort(peerAddressOf(member));
+  return { "grpc.ssl_target_name_override": member.name, "grpc.default_authority": host };
 }
 
 /** Our way to one other member: dials, greets, sends batches, and dials again for as long as it is open. */
@@ -67,10 +96,21 @@ export class PeerLink {
   private connectTimeoutMs = MIN_CONNECT_TIMEOUT_MS;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  private readySince = 0;
+  private pinger: NodeJS.Timeout | undefined;
+  private readonly label: string;
+  private member: MemberInfo;
 
   constructor(options: LinkOptions) {
     this.options = options;
+    this.member = options.member;
+    this.label = hex(options.member.id);
     this.dial();
+  }
+
+  /** Milliseconds for which the peer has been connected without a break; undefined while it is not. */
+  get connectedMs(): number | undefined {
+    return this.ready ? this.options.clock.monotonic() - this.readySince : undefined;
   }
 
   /** Whether the peer has greeted us on the present stream. */
@@ -101,21 +141,32 @@ export class PeerLink {
     this.drop();
   }
 
+  /** Takes over what has become known of the peer, its name above all: from the next attempt on it must prove it. */
+  know(member: MemberInfo): void {
+    this.member = member;
+  }
+
+  /** Asks the peer something beside the stream; rejects when it cannot be reached in time. */
+  ask(question: NonNullable<AskRequest["question"]>, timeoutMs: number): Promise<Answer> {
+    const { client } = this;
+    if (client === undefined || !this.ready) return Promise.reject(FAILURE.noLeader());
+    return ask(client, { hello: this.options.hello, question }, timeoutMs);
+  }
+
   private flush(): void {
     if (!this.ready || this.blocked || this.waiting.length === 0 || this.stream === undefined) return;
     const messages = this.waiting.map(toWire);
     this.waiting = [];
+    this.options.metrics.sentBytes.inc({ To: this.label }, bytesOf(messages));
     this.blocked = !this.stream.write({ messages });
   }
 
   private dial(): void {
-    const { member, tls, hello, log } = this.options;
-    const [host] = member.peerAddress.split(":");
-    const client = new PeerServiceClient(member.peerAddress, channelCredentials(tls), {
+    const { tls, hello, log } = this.options;
+    const { member } = this;
+    const client = new PeerServiceClient(peerAddressOf(member), channelCredentials(tls), {
       ...PEER_CHANNEL_OPTIONS,
-      // The certificate must be this member's own, wherever the address leads.
-      "grpc.ssl_target_name_override": member.name,
-      "grpc.default_authority": host ?? member.name,
+      ...identityOptions(member),
     });
     const stream = client.connect();
     this.client = client;
@@ -128,10 +179,12 @@ export class PeerLink {
       if (this.ready) return;
       clearTimeout(this.timer);
       this.ready = true;
+      this.readySince = this.options.clock.monotonic();
       this.blocked = false;
+      this.pinger = setInterval(() => void this.ping(), PING_MS);
       this.backoffMs = MIN_BACKOFF_MS;
       this.connectTimeoutMs = MIN_CONNECT_TIMEOUT_MS;
-      log.info("peer connected", { peer: member.name });
+      log.info("peer connected", { peer: this.name });
     });
     stream.on("drain", () => {
       this.blocked = false;
@@ -144,17 +197,36 @@ export class PeerLink {
 
   private fail(stream: ClientDuplexStream<ConnectRequest, ConnectResponse>, reason: string): void {
     if (this.closed || stream !== this.stream) return;
-    const { member, log, onBroken } = this.options;
-    if (this.ready) log.warn("peer lost", { peer: member.name, reason });
-    else log.debug("peer not reached", { peer: member.name, reason });
+    const { log, metrics, onBroken, onRemoved } = this.options;
+    if (this.ready) log.warn("peer lost", { peer: this.name, reason });
+    else log.debug("peer not reached", { peer: this.name, reason });
+    if (this.ready) metrics.sendFailures.inc({ To: this.label });
     this.drop();
     onBroken();
+    if (reason.includes(REMOVED_TEXT)) onRemoved();
     this.timer = setTimeout(() => this.dial(), this.backoffMs);
     this.backoffMs = Math.min(MAX_BACKOFF_MS, this.backoffMs * 2);
   }
 
+  private get name(): string {
+    const { member } = this;
+    return member.name === "" ? peerAddressOf(member) : member.name;
+  }
+
+  private async ping(): Promise<void> {
+    const { clock, metrics } = this.options;
+    const started = clock.monotonic();
+    try {
+      await this.ask({ $case: "ping", value: {} }, PING_MS);
+      metrics.roundTrip.observe((clock.monotonic() - started) / 1000, { To: this.label });
+    } catch {
+      // The stream's own keep-alive says when the peer is gone.
+    }
+  }
+
   private drop(): void {
     clearTimeout(this.timer);
+    clearInterval(this.pinger);
     const { stream, client } = this;
     this.stream = undefined;
     this.client = undefined;

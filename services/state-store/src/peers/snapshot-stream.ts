@@ -2,11 +2,12 @@ import { once } from "node:events";
 import type { Hello } from "@trireme/proto/trireme/raft/v1/raft";
 import { PeerServiceClient } from "@trireme/proto/trireme/raft/v1/raft";
 import type { SnapMessage } from "@trireme/raft";
-import type { Member } from "../cluster.ts";
+import type { MemberInfo } from "@trireme/mvcc";
+import { peerAddressOf } from "../cluster.ts";
 import { filePieces } from "../snapshot/snapshot-file.ts";
 import { type TlsFiles, channelCredentials } from "../tls.ts";
 import { toWire } from "./codec.ts";
-import { PEER_CHANNEL_OPTIONS } from "./link.ts";
+import { PEER_CHANNEL_OPTIONS, identityOptions } from "./link.ts";
 
 /** Ten minutes: 1 GiB over 2 MB/s. Keep-alive notices a dead peer long before. */
 const SEND_TIMEOUT_MS = 600_000;
@@ -21,16 +22,16 @@ export interface SnapshotSink {
 
 /** Streams one snapshot file to a member over a connection of its own. Resolves when the receiver has it durable. */
 export async function sendSnapshot(options: {
-  readonly member: Member;
+  readonly member: MemberInfo;
   readonly hello: Hello;
   readonly tls: TlsFiles;
   readonly message: SnapMessage;
   readonly file: string;
 }): Promise<void> {
   const { member, hello, message } = options;
-  const client = new PeerServiceClient(member.peerAddress, channelCredentials(options.tls), {
+  const client = new PeerServiceClient(peerAddressOf(member), channelCredentials(options.tls), {
     ...PEER_CHANNEL_OPTIONS,
-    "grpc.ssl_target_name_override": member.name,
+    ...identityOptions(member),
   });
   try {
     let settle: (error: Error | null) => void = () => undefined;

@@ -1,6 +1,17 @@
-import { type Server, type ServerDuplexStream, type ServerReadableStream, status } from "@grpc/grpc-js";
-import { errorFrom } from "@trireme/base";
+import { type PeerCertificate, checkServerIdentity } from "node:tls";
 import {
+  type Server,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
+import { type Clock, TriremeError, errorFrom } from "@trireme/base";
+import type { MemberInfo } from "@trireme/mvcc";
+import {
+  type AskRequest,
+  type AskResponse,
   type ConnectRequest,
   type ConnectResponse,
   type Hello,
@@ -9,11 +20,13 @@ import {
   type SendSnapshotResponse,
 } from "@trireme/proto/trireme/raft/v1/raft";
 import type { Message, SnapMessage } from "@trireme/raft";
-import type { Logger } from "@trireme/telemetry";
-import type { Cluster } from "../cluster.ts";
+import type { Counter, Logger } from "@trireme/telemetry";
+import { type Cluster, hex, peerAddressOf, splitHostPort } from "../cluster.ts";
+import { FAILURE } from "../replica/failures.ts";
 import type { TlsFiles } from "../tls.ts";
-import { fromWire } from "./codec.ts";
-import { PeerLink } from "./link.ts";
+import { type Answer, type Question, toAskError } from "./ask.ts";
+import { bytesOf, fromWire } from "./codec.ts";
+import { PeerLink, type PeerMetrics, REMOVED_TEXT } from "./link.ts";
 import { type SnapshotSink, sendSnapshot } from "./snapshot-stream.ts";
 
 /** What the transport hands to the replica. */
@@ -28,6 +41,28 @@ export interface PeerHandler {
   snapshotSent(id: bigint, ok: boolean): void;
   /** The file of the snapshot that `message` names. */
   snapshotFile(message: SnapMessage): string | undefined;
+  /** A peer says that this member has been removed from the cluster. */
+  removed(): void;
+}
+
+/** Who answers what peers ask. */
+export type Answerer = (question: Question) => Promise<Answer>;
+
+/**
+ * The wire to a member that was removed stays for this long: the news of its removal, and of what was committed just
+ * before, is on its way there.
+ */
+const FAREWELL_MS = 1000;
+
+interface Wire {
+  readonly link: PeerLink;
+  /** Where it leads; another address needs another wire. */
+  readonly address: string;
+}
+
+/** Counts what comes from peers. */
+export interface TransportMetrics extends PeerMetrics {
+  readonly receivedBytes: Counter<"From">;
 }
 
 /** All wires between this member and the others. */
@@ -37,24 +72,78 @@ export class PeerTransport {
   private readonly log: Logger;
   private readonly handler: PeerHandler;
   private readonly hello: Hello;
-  private readonly links = new Map<bigint, PeerLink>();
+  private readonly clock: Clock;
+  private readonly metrics: TransportMetrics;
+  private readonly wires = new Map<bigint, Wire>();
+  /** Streams that members opened to us. */
+  private readonly accepted = new Map<ServerDuplexStream<ConnectRequest, ConnectResponse>, bigint>();
+  private readonly farewells = new Set<NodeJS.Timeout>();
+  private answerer: Answerer = () => Promise.reject(FAILURE.stopped());
 
-  constructor(options: { cluster: Cluster; tls: TlsFiles; log: Logger; handler: PeerHandler }) {
+  constructor(options: {
+    cluster: Cluster;
+    tls: TlsFiles;
+    log: Logger;
+    clock: Clock;
+    metrics: TransportMetrics;
+    handler: PeerHandler;
+  }) {
     this.cluster = options.cluster;
     this.tls = options.tls;
     this.log = options.log;
+    this.clock = options.clock;
+    this.metrics = options.metrics;
     this.handler = options.handler;
-    const { self, id } = this.cluster;
-    this.hello = { clusterId: id, memberId: self.id, name: self.name };
+    const { self, id, name, peerUrls } = this.cluster;
+    this.hello = { clusterId: id, memberId: self, name, peerUrls: [...peerUrls] };
   }
 
-  /** Dials every other member. */
-  start(): void {
-    for (const member of this.cluster.members.values()) {
-      if (member.id === this.cluster.self.id) continue;
-      const onBroken = (): void => this.handler.unreachable(member.id);
-      this.links.set(member.id, new PeerLink({ member, hello: this.hello, tls: this.tls, log: this.log, onBroken }));
+  /** Sets who answers what peers ask. */
+  answerWith(answerer: Answerer): void {
+    this.answerer = answerer;
+  }
+
+  /** Makes the wires what the membership says: dials new members, and parts from those that left. */
+  reconfigure(): void {
+    for (const [id, wire] of this.wires) {
+      const peer = this.cluster.peer(id);
+      if (peer !== undefined && peerAddressOf(peer) === wire.address) {
+        wire.link.know(peer);
+        continue;
+      }
+      this.wires.delete(id);
+      if (this.cluster.isRemoved(id)) {
+        this.part(id, wire.link);
+      } else {
+        wire.link.close();
+        this.handler.unreachable(id);
+      }
     }
+    for (const peer of this.cluster.peers()) if (!this.wires.has(peer.id)) this.wires.set(peer.id, this.dial(peer));
+  }
+
+  private dial(member: MemberInfo): Wire {
+    const link = new PeerLink({
+      member,
+      hello: this.hello,
+      tls: this.tls,
+      log: this.log,
+      clock: this.clock,
+      metrics: this.metrics,
+      onBroken: () => this.handler.unreachable(member.id),
+      onRemoved: () => this.handler.removed(),
+    });
+    return { link, address: peerAddressOf(member) };
+  }
+
+  /** Tells a member that it was removed: it hears what is still under way, and then why nobody listens to it any more. */
+  private part(id: bigint, link: PeerLink): void {
+    const timer = setTimeout(() => {
+      this.farewells.delete(timer);
+      link.close();
+      for (const [stream, sender] of this.accepted) if (sender === id) refuse(stream, REMOVED_TEXT);
+    }, FAREWELL_MS);
+    this.farewells.add(timer);
   }
 
   /** Answers the other members' calls on this server. */
@@ -70,40 +159,68 @@ export class PeerTransport {
           (error: unknown) => answer({ code: status.FAILED_PRECONDITION, details: errorFrom(error).message }),
         );
       },
+      ask: (call: ServerUnaryCall<AskRequest, AskResponse>, answer: sendUnaryData<AskResponse>) => {
+        this.answer(call).then(
+          (response) => answer(null, response),
+          (error: unknown) => answer(null, toAskError(error)),
+        );
+      },
     });
   }
 
   send(message: Message): void {
     if (message.type === "snap") this.sendSnapshot(message);
-    else this.links.get(message.to)?.send(message);
+    else this.wires.get(message.to)?.link.send(message);
   }
 
   /** Whether what is sent to the member now has a wire to travel on. */
   reaches(id: bigint): boolean {
-    return this.links.get(id)?.connected ?? false;
+    return this.connectedMs(id) !== undefined;
+  }
+
+  /** Milliseconds for which the member has been connected without a break; undefined while it is not. */
+  connectedMs(id: bigint): number | undefined {
+    return this.wires.get(id)?.link.connectedMs;
+  }
+
+  /** Asks a member something; rejects when it cannot be reached. */
+  ask(id: bigint, question: Question, timeoutMs: number): Promise<Answer> {
+    const wire = this.wires.get(id);
+    return wire === undefined ? Promise.reject(FAILURE.noLeader()) : wire.link.ask(question, timeoutMs);
   }
 
   close(): void {
-    for (const link of this.links.values()) link.close();
-    this.links.clear();
+    for (const { link } of this.wires.values()) link.close();
+    this.wires.clear();
+    for (const timer of this.farewells) clearTimeout(timer);
+  }
+
+  private async answer(call: ServerUnaryCall<AskRequest, AskResponse>): Promise<AskResponse> {
+    const { hello, question } = call.request;
+    // Who is about to join does not know who it is; its certificate of the peers' authority is enough to see addresses.
+    if (question?.$case !== "listMembers" && question?.$case !== "ping") this.check(call, hello);
+    if (question === undefined) throw new TriremeError("BadRequest", "a peer asks what this release does not know");
+    return { answer: await this.answerer(question) };
   }
 
   private accept(stream: ServerDuplexStream<ConnectRequest, ConnectResponse>): void {
     let sender: bigint | undefined;
     stream.on("error", (error) => this.log.debug("peer stream ended", { err: errorFrom(error) }));
     stream.on("end", () => stream.end());
+    stream.on("close", () => this.accepted.delete(stream));
     stream.on("data", (request: ConnectRequest) => {
       let messages: Message[];
       try {
         if (sender === undefined) {
           sender = this.check(stream, request.hello);
-          stream.write({ memberId: this.cluster.self.id });
+          this.accepted.set(stream, sender);
+          stream.write({ memberId: this.cluster.self });
         }
+        this.metrics.receivedBytes.inc({ From: hex(sender) }, bytesOf(request.messages));
         messages = request.messages.map(fromWire);
       } catch (error) {
         this.log.warn("peer refused", { err: errorFrom(error) });
-        stream.emit("error", { code: status.PERMISSION_DENIED, details: errorFrom(error).message });
-        stream.destroy();
+        refuse(stream, errorFrom(error).message);
         return;
       }
       // Outside of the try: a broken promise of the core is a bug and ends the process, it is no fault of the peer's.
@@ -113,7 +230,7 @@ export class PeerTransport {
 
   private deliver(message: Message, sender: bigint): void {
     // Forwarded requests keep their origin's id; everything else speaks for its sender alone.
-    if (message.to !== this.cluster.self.id || !this.cluster.members.has(message.from)) return;
+    if (message.to !== this.cluster.self || this.cluster.peer(message.from) === undefined) return;
     const forwarded = message.type === "prop" || message.type === "readIndex" || message.type === "transferLeader";
     if (message.from === sender || forwarded) this.handler.receive(message);
   }
@@ -145,17 +262,26 @@ export class PeerTransport {
     hello: Hello | undefined,
   ): bigint {
     if (hello === undefined) throw new Error("a peer speaks before it says who it is");
-    const member = this.cluster.members.get(hello.memberId);
     if (hello.clusterId !== this.cluster.id) throw new Error(`peer ${hello.name} belongs to another cluster`);
-    const subject = stream.getAuthContext()?.sslPeerCertificate?.subject.CN;
-    if (member === undefined || member.name !== subject) {
-      throw new Error(`the certificate of ${String(subject)} does not make it member ${hello.name}`);
+    if (this.cluster.isRemoved(hello.memberId)) throw new Error(REMOVED_TEXT);
+    const certificate = stream.getAuthContext()?.sslPeerCertificate;
+    const known = this.cluster.peer(hello.memberId);
+    const peer = known ?? strangerOf(hello);
+    const proven = certificate !== undefined && peer !== undefined && proves(certificate, peer);
+    // Who is not known here must prove its address as well as its name: we are going to call it there.
+    if (!proven || (known === undefined && !provesAddress(certificate, peer))) {
+      throw new Error(`the certificate of ${certificate?.subject.CN} does not make it member ${hello.name}`);
     }
-    return member.id;
+    if (known === undefined) {
+      this.log.info("a member that is not known here yet", { peer: hello.name, id: hex(hello.memberId) });
+      this.cluster.introduce(peer);
+      this.reconfigure();
+    }
+    return peer.id;
   }
 
   private sendSnapshot(message: SnapMessage): void {
-    const member = this.cluster.members.get(message.to);
+    const member = this.cluster.peer(message.to);
     const file = this.handler.snapshotFile(message);
     if (member === undefined || file === undefined) {
       this.log.warn("no snapshot to send", { peer: member?.name, index: message.snapshot.index });
@@ -175,4 +301,24 @@ export class PeerTransport {
       },
     );
   }
+}
+
+/** Whether the certificate is this member's: in its name, or, before it has said its name, for its address. */
+function proves(certificate: PeerCertificate, member: MemberInfo): boolean {
+  return member.name === "" ? provesAddress(certificate, member) : certificate.subject.CN === member.name;
+}
+
+/** A peer as it introduces itself. */
+function strangerOf({ memberId, name, peerUrls }: Hello): MemberInfo | undefined {
+  return name === "" || peerUrls.length === 0 ? undefined : { id: memberId, name, peerUrls, clientUrls: [] };
+}
+
+function provesAddress(certificate: PeerCertificate, member: MemberInfo): boolean {
+  const [host] = splitHostPort(peerAddressOf(member));
+  return checkServerIdentity(host, certificate) === undefined;
+}
+
+function refuse(stream: ServerDuplexStream<ConnectRequest, ConnectResponse>, details: string): void {
+  stream.emit("error", { code: status.PERMISSION_DENIED, details });
+  stream.destroy();
 }

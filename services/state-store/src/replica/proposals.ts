@@ -3,11 +3,14 @@ import type { TriremeError } from "@trireme/base";
 import { type Clock } from "@trireme/base";
 import type { Outcome } from "@trireme/mvcc";
 import type { Entry, NodeId } from "@trireme/raft";
-import { type Origin, counterOf } from "../apply/command.ts";
+import { type Origin, counterOf, payloadOf } from "../apply/command.ts";
 import { FAILURE } from "./failures.ts";
 
 /** Requests of clients that wait for their entry; more is back-pressure, as etcd's "too many requests". */
 const MAX_PENDING_PROPOSALS = 10_000;
+
+/** Ends of leases still get in when nothing else does: with them goes what they hold, and that may be the way out. */
+const URGENT_EXTRA = 1000;
 
 /** After a change of leader, what the old one had been given shows within this time or most likely never. */
 const OLD_LEADER_GRACE_MS = 1000;
@@ -43,8 +46,9 @@ export class Proposals {
   }
 
   /** Begins a request; throws when too many wait. */
-  begin(timeoutMs: number): { origin: Origin; outcome: Promise<Outcome> } {
-    if (this.pending.size >= MAX_PENDING_PROPOSALS) throw FAILURE.tooManyRequests();
+  begin(timeoutMs: number, urgent = false): { origin: Origin; outcome: Promise<Outcome> } {
+    const most = MAX_PENDING_PROPOSALS + (urgent ? URGENT_EXTRA : 0);
+    if (this.pending.size >= most) throw FAILURE.tooManyRequests();
     const counter = ++this.counter;
     const outcome = new Promise<Outcome>((resolve, reject) => {
       const deadline = this.clock.monotonic() + timeoutMs;
@@ -89,13 +93,14 @@ export class Proposals {
   }
 
   /** An entry was applied: answers its request, and the one that had hoped for its place. */
-  applied(entry: Entry, outcome: Outcome | undefined): void {
+  applied(entry: Entry, outcome: Outcome): void {
     const hoped = this.places.get(entry.index);
     if (hoped !== undefined && this.pending.get(hoped)?.place?.term !== entry.term) {
       this.refuse(hoped, FAILURE.leaderChanged());
     }
-    if (outcome === undefined) return;
-    const counter = counterOf(entry.data, this.life);
+    const payload = payloadOf(entry);
+    if (payload === undefined) return;
+    const counter = counterOf(payload, this.life);
     if (counter !== undefined) this.take(counter)?.resolve(outcome);
   }
 

@@ -1,7 +1,8 @@
 import path from "node:path";
-import { type Clock, errorFrom, sleep } from "@trireme/base";
-import { type MvccStore, type Outcome, type WatchHub, storeError } from "@trireme/mvcc";
+import { type Clock, assert, errorFrom, sleep } from "@trireme/base";
+import { type Command, type MvccStore, type Outcome, type WatchHub } from "@trireme/mvcc";
 import {
+  type ConfOperation,
   type Entry,
   NONE,
   type NodeId,
@@ -11,9 +12,12 @@ import {
   type SnapshotMeta,
   type Status,
   type StorageAppend,
+  isVoter,
+  membersOf,
 } from "@trireme/raft";
 import type { Logger } from "@trireme/telemetry";
 import { type Request, decodeCommand, encodeCommand } from "../apply/command.ts";
+import { hex } from "../cluster.ts";
 import type { StoreMetrics } from "../metrics.ts";
 import type { PeerHandler, PeerTransport } from "../peers/transport.ts";
 import type { SnapshotSink } from "../peers/snapshot-stream.ts";
@@ -63,12 +67,20 @@ export interface ReplicaOptions {
   readonly heartbeatMs: number;
   readonly electionMs: number;
   readonly snapshotBytes: number;
-  readonly quotaBytes: number;
   readonly trailingEntries: number;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: StoreMetrics;
+  /** A command was applied, or an entry without one. */
+  readonly onApplied: (command: Command | undefined, outcome: Outcome) => void;
+  /** This member took or lost office. */
+  readonly onOffice: (isLeader: boolean) => void;
+  /** This member has been removed from the cluster: there is nothing left to do for it. Called once. */
+  readonly onRemoved: () => void;
 }
+
+/** A change of the configuration that the leader does not take now, and may in a moment. */
+export type ChangeRefusal = "notLeader" | "pending" | "invalid";
 
 interface Held {
   readonly counter: number;
@@ -101,6 +113,8 @@ export class Replica implements PeerHandler {
   private term: number;
   private stopped = false;
   private readonly incoming: IncomingSnapshots;
+  private isRemoved = false;
+  private diskHangs = false;
 
   constructor(options: ReplicaOptions) {
     this.options = options;
@@ -120,7 +134,7 @@ export class Replica implements PeerHandler {
   /** Begins to tick and to talk. */
   start(transport: PeerTransport): void {
     this.transport = transport;
-    transport.start();
+    transport.reconfigure();
     this.timer = setInterval(() => this.tick(), this.options.heartbeatMs);
     // The only voter need not wait for anybody.
     if (this.raft.confState().voters.length === 1) this.raft.campaign();
@@ -149,19 +163,52 @@ export class Replica implements PeerHandler {
     return this.leader;
   }
 
+  /** Whether this member replicates without a vote. */
+  get isLearner(): boolean {
+    return !isVoter(this.raft.confState(), this.options.self);
+  }
+
+  /** Whether this member knows a leader and its disk answers: then it should be asked. */
+  get isHealthy(): boolean {
+    return this.leader !== NONE && !this.diskHangs;
+  }
+
   get pendingProposals(): number {
     return this.proposals.size;
   }
 
-  /** Puts a request through the log; resolves when it is applied here. */
-  async propose(request: Request): Promise<Outcome> {
+  /** Puts a request through the log; resolves when it is applied here. `urgent`: it gets in when nothing else does. */
+  async propose(request: Request, urgent = false): Promise<Outcome> {
     if (this.stopped) throw FAILURE.stopped();
-    const { origin, outcome } = this.proposals.begin(REQUEST_TIMEOUT_MS);
+    const { origin, outcome } = this.proposals.begin(REQUEST_TIMEOUT_MS, urgent);
     const data = encodeCommand(origin, request);
     const noLeaderDeadline = this.options.clock.monotonic() + NO_LEADER_ELECTIONS * this.options.electionMs;
     if (data.length > MAX_REQUEST_BYTES) this.proposals.refuse(origin.counter, FAILURE.tooLarge());
-    else if (this.isOverQuota(request)) this.proposals.refuse(origin.counter, storeError("noSpace"));
     else this.offer({ counter: origin.counter, data, noLeaderDeadline });
+    return this.settled(outcome);
+  }
+
+  /**
+   * Puts a change of the configuration into the log of this member, which must lead: another one would forward it, and
+   * nobody would hear of a refusal. Resolves when it is applied here, or at once with why it is not taken now.
+   */
+  async changeMembers(operation: ConfOperation, request: Request): Promise<Outcome | ChangeRefusal> {
+    if (this.stopped) throw FAILURE.stopped();
+    if (this.raft.status().role !== "leader") return "notLeader";
+    const { origin, outcome } = this.proposals.begin(REQUEST_TIMEOUT_MS, true);
+    const context = encodeCommand(origin, request);
+    const result = this.raft.proposeConfChange({ transition: "auto", operations: [operation], context });
+    if (result.kind === "proposed") {
+      this.proposals.proposed(origin.counter, { index: result.index, term: result.term });
+      this.schedule();
+      return this.settled(outcome);
+    }
+    outcome.catch(() => undefined);
+    this.proposals.refuse(origin.counter, FAILURE.leaderChanged());
+    return result.kind === "refused" && result.reason === "invalidConfChange" ? "invalid" : "pending";
+  }
+
+  private async settled(outcome: Promise<Outcome>): Promise<Outcome> {
     try {
       return await outcome;
     } catch (error) {
@@ -206,7 +253,6 @@ export class Replica implements PeerHandler {
     if (this.stopped) return;
     this.raft.reportUnreachable(id);
     this.proposals.linkLost(id);
-    this.options.metrics.peerSendFailures.inc();
     this.schedule();
   }
 
@@ -220,7 +266,11 @@ export class Replica implements PeerHandler {
 
   snapshotFile(message: SnapMessage): string | undefined {
     const newest = this.snapshotter.newest;
-    if (newest === undefined || newest.index !== message.snapshot.index) return undefined;
+    if (newest === undefined || newest.index !== message.snapshot.index) {
+      // The state that a cluster begins with has no file of its own, unless it began with this release.
+      this.snapshotter.want();
+      return undefined;
+    }
     return path.join(this.options.snapshotDir, snapshotName(newest));
   }
 
@@ -230,15 +280,30 @@ export class Replica implements PeerHandler {
     this.schedule();
   }
 
+  /** Writes a snapshot now and lets go of the log that it covers. */
+  takeSnapshot(): Promise<void> {
+    return this.snapshotter.takeNow();
+  }
+
+  /** What a snapshot of the present state is called. */
+  snapshotMeta(): SnapshotMeta {
+    const index = this.store.appliedIndex;
+    return { index, term: this.raft.termAt(index) ?? this.term, conf: this.raft.confState() };
+  }
+
   /** Sets the snapshot from which this life began. */
   recoveredFrom(meta: SnapshotMeta | undefined): void {
     this.snapshotter.newest = meta;
   }
 
-  /** Over the quota nothing is added any more; reads, deletions and compaction go on, so that there is a way back. */
-  private isOverQuota(request: Request): boolean {
-    if (this.store.sizeBytes < this.options.quotaBytes) return false;
-    return request.$case === "put" || (request.$case === "txn" && addsData(request.value));
+  /** A peer says that this member has been removed. */
+  removed(): void {
+    if (this.isRemoved || this.stopped) return;
+    this.isRemoved = true;
+    this.options.log.error("this member has been permanently removed from the cluster; it stops", {
+      id: hex(this.options.self),
+    });
+    this.options.onRemoved();
   }
 
   private offer(held: Held): void {
@@ -291,6 +356,7 @@ export class Replica implements PeerHandler {
 
   private tick(): void {
     this.raft.tick();
+    this.watchDisk();
     this.maybeCampaignEarly();
     this.reads.tick(this.leader !== NONE);
     this.proposals.expire();
@@ -299,6 +365,21 @@ export class Replica implements PeerHandler {
     this.offerHeld();
     this.trim();
     this.schedule();
+  }
+
+  /**
+   * A write that is not durable after an election timeout: the core hands its office over and does not campaign (B26, B27);
+   * here it is told, and health checks send clients elsewhere until the disk answers.
+   */
+  private watchDisk(): void {
+    const { oldestUnackedAppendTicks } = this.raft.status();
+    const hangs = oldestUnackedAppendTicks * this.options.heartbeatMs >= this.options.electionMs;
+    if (hangs === this.diskHangs) return;
+    this.diskHangs = hangs;
+    const { log, metrics } = this.options;
+    metrics.diskHangs.set(hangs ? 1 : 0);
+    if (hangs) log.error("the disk does not answer; this member neither leads nor campaigns until it does");
+    else log.info("the disk answers again");
   }
 
   /** One run of the loop for all that this turn of the event loop brings. */
@@ -355,19 +436,41 @@ export class Replica implements PeerHandler {
     this.hub.publish();
     this.proposals.giveUp();
     this.snapshotter.installed(meta);
+    this.membersChanged();
     this.options.log.info("snapshot installed", { index: meta.index, term: meta.term, revision: this.store.revision });
   }
 
   private apply(entries: readonly Entry[]): void {
+    const started = this.options.clock.monotonic();
+    let members = false;
     for (const entry of entries) {
-      const command = entry.type === "normal" ? decodeCommand(entry.data) : undefined;
+      const command = decodeCommand(entry);
       const outcome = this.store.apply(entry.index, command);
-      this.proposals.applied(entry, command === undefined ? undefined : outcome);
+      this.options.onApplied(command, outcome);
+      this.proposals.applied(entry, outcome);
       if (entry.type === "empty") this.proposals.termBegan(this.leader);
+      members ||= entry.type === "confChange" || command?.type === "memberUpdate";
     }
     this.hub.publish();
     this.raft.applied(entries.at(-1)!.index);
+    if (members) this.membersChanged();
     this.trim();
+    this.options.metrics.applySeconds.observe((this.options.clock.monotonic() - started) / 1000);
+  }
+
+  /** The membership is another one: the wires follow, and who does not belong to it any more stops. */
+  private membersChanged(): void {
+    const { self, log } = this.options;
+    const known = this.store.members.list().map(({ id }) => id);
+    const counted = membersOf(this.raft.confState());
+    // Two books of one membership must never differ (B20). A joint configuration still counts those who leave.
+    assert(
+      known.every((id) => counted.includes(id)) && (known.length === counted.length || known.length === 0),
+      "the members that are known are those that Raft counts",
+    );
+    log.info("members", { ids: known.map(hex).join(" ") });
+    this.transport?.reconfigure();
+    if (this.store.members.isRemoved(self)) this.removed();
   }
 
   private trim(): void {
@@ -381,6 +484,7 @@ export class Replica implements PeerHandler {
 
   private leaderIs(leader: NodeId, role: string): void {
     this.options.metrics.role(role === "leader", leader !== NONE);
+    this.options.onOffice(role === "leader");
     if (leader === this.leader) return;
     this.leader = leader;
     const { log, metrics } = this.options;
@@ -394,12 +498,6 @@ export class Replica implements PeerHandler {
     this.proposals.leaderChanged();
     this.offerHeld();
   }
-}
-
-function addsData(txn: Extract<Request, { $case: "txn" }>["value"]): boolean {
-  return [...txn.success, ...txn.failure].some(
-    ({ request }) => request?.$case === "requestPut" || (request?.$case === "requestTxn" && addsData(request.value)),
-  );
 }
 
 /** Ends the process: what cannot be written must not be acknowledged, and a second try would lie. */

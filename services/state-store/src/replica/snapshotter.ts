@@ -1,7 +1,7 @@
 import { type Clock, TriremeError, errorFrom } from "@trireme/base";
 import { type MvccStore, takeSnapshot } from "@trireme/mvcc";
 import type { Raft, SnapshotMeta } from "@trireme/raft";
-import type { Logger } from "@trireme/telemetry";
+import type { Histogram, Logger } from "@trireme/telemetry";
 import { pruneSnapshots } from "../snapshot/snapshot-dir.ts";
 import { writeSnapshotFile } from "../snapshot/snapshot-file.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -26,6 +26,7 @@ export interface SnapshotterOptions {
   readonly trailingEntries: number;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: { readonly snapshotSeconds: Histogram };
   readonly schedule: () => void;
 }
 
@@ -38,6 +39,7 @@ export class Snapshotter {
   private bytesAtLast = 0;
   private notBefore = 0;
   private stopped = false;
+  private wanted = false;
 
   constructor(options: SnapshotterOptions) {
     this.options = options;
@@ -50,7 +52,8 @@ export class Snapshotter {
     const due = wal.writtenBytes - this.bytesAtLast > Math.max(snapshotBytes, store.sizeBytes);
     const entries = store.appliedIndex - (this.newest?.index ?? 0);
     const many = entries > Math.max(MAX_ENTRIES_BETWEEN, store.keyCount);
-    if (!(due || many) || clock.monotonic() < this.notBefore) return;
+    if (!(due || many || this.wanted) || clock.monotonic() < this.notBefore) return;
+    this.wanted = false;
     this.bytesAtLast = wal.writtenBytes;
     this.running = this.take()
       .catch((error: unknown) => {
@@ -60,6 +63,20 @@ export class Snapshotter {
       .finally(() => {
         this.running = undefined;
       });
+  }
+
+  /** Somebody needs a snapshot and none is at hand: one is begun at the next occasion. */
+  want(): void {
+    this.wanted = true;
+    this.options.schedule();
+  }
+
+  /** Writes a snapshot now, after one that may be under way, and lets go of the log that it covers. */
+  async takeNow(): Promise<void> {
+    await this.running;
+    this.want();
+    this.maybeTake();
+    await this.running;
   }
 
   /** A snapshot of the leader is in place. */
@@ -74,7 +91,7 @@ export class Snapshotter {
   }
 
   private async take(): Promise<void> {
-    const { raft, store, dir, log, clock } = this.options;
+    const { raft, store, dir, log, clock, metrics } = this.options;
     const index = store.appliedIndex;
     const term = raft.termAt(index);
     if (term === undefined || index <= (this.newest?.index ?? 0)) return;
@@ -86,7 +103,9 @@ export class Snapshotter {
         if (this.stopped) throw new TriremeError("Cancelled", "the member stops");
         return snapshot.next();
       });
-      log.info("snapshot written", { index, term, bytes, ms: Math.round(clock.monotonic() - started) });
+      const ms = clock.monotonic() - started;
+      metrics.snapshotSeconds.observe(ms / 1000);
+      log.info("snapshot written", { index, term, bytes, ms: Math.round(ms) });
     } finally {
       snapshot.release();
     }

@@ -55,7 +55,7 @@ describe("a proposal", () => {
     const { waiting, begin } = proposals();
     const one = begin();
     waiting.proposed(one.counter, { index: 10, term: 2 });
-    waiting.applied({ index: 10, term: 3, type: "empty", data: new Uint8Array(0) }, undefined);
+    waiting.applied({ index: 10, term: 3, type: "empty", data: new Uint8Array(0) }, OUTCOME);
     await settle();
     expect(one.told).toEqual(["ServiceUnavailable: etcdserver: leader changed"]);
   });

@@ -38,10 +38,9 @@ export async function writeSnapshotFile(
     bytes += piece.length;
   };
   try {
-    await write(MAGIC);
-    await write(withLength(Buffer.from(encodeSnapshotMeta(meta), "utf8")));
-    for (let frame = next(); frame !== undefined; frame = next()) await write(withLength(frame));
-    await write(Buffer.alloc(4));
+    await write(snapshotHead(meta));
+    for (let frame = next(); frame !== undefined; frame = next()) await write(snapshotPiece(frame));
+    await write(snapshotEnd());
     const digest = hash.digest();
     await handle.write(digest);
     await handle.sync();
@@ -53,7 +52,18 @@ export async function writeSnapshotFile(
   return { file, bytes: bytes + HASH_BYTES };
 }
 
-function withLength(bytes: Uint8Array): Buffer {
+/** What a file begins with. */
+export function snapshotHead(meta: SnapshotMeta): Buffer {
+  return Buffer.concat([MAGIC, snapshotPiece(Buffer.from(encodeSnapshotMeta(meta), "utf8"))]);
+}
+
+/** What stands between the last frame and the hash. */
+export function snapshotEnd(): Buffer {
+  return Buffer.alloc(4);
+}
+
+/** A frame as it stands in the file. */
+export function snapshotPiece(bytes: Uint8Array): Buffer {
   const all = Buffer.allocUnsafe(bytes.length + 4);
   all.writeUInt32LE(bytes.length, 0);
   all.set(bytes, 4);
@@ -80,9 +90,10 @@ export class SnapshotParser {
     while (this.advance());
   }
 
-  /** Throws unless everything up to the hash has come and is what was written. */
-  finish(): SnapshotMeta {
-    if (this.stage !== "done" || this.meta === undefined || this.rest.length > 0) {
+  /** Throws unless everything up to the hash has come and is what was written; `padded`: zeros may follow, as in a backup. */
+  finish(padded = false): SnapshotMeta {
+    const clean = this.rest.length === 0 || (padded && this.rest.every((byte) => byte === 0));
+    if (this.stage !== "done" || this.meta === undefined || !clean) {
       throw new TriremeError("Invalid", "the snapshot is not whole");
     }
     return this.meta;

@@ -43,6 +43,22 @@ export function segmentName(sequence: number): string {
   return `${sequence.toString(16).padStart(16, "0")}.wal`;
 }
 
+/** Whose log lies in the directory; undefined when there is none. Reads nothing but the first header. */
+export async function readIdentity(dir: string): Promise<LogIdentity | undefined> {
+  const [first] = (await readdir(dir).catch(() => [])).filter((name) => /^[0-9a-f]{16}\.wal$/.test(name)).sort();
+  if (first === undefined) return undefined;
+  const handle = await open(path.join(dir, first), "r");
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SECTOR_BYTES), 0, SECTOR_BYTES, 0);
+    const read = readFrame(buffer.subarray(0, bytesRead), 0, undefined);
+    if (read.kind !== "frame" || read.frame.type !== FRAME.segment) throw damaged(dir, `${first} has no header`);
+    const { clusterId, memberId } = readSegmentHeader(read.frame.payload);
+    return { clusterId, memberId };
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Reads the whole log, repairs a torn tail of the last segment, and refuses anything else that does not fit. */
 export async function readLog(dir: string): Promise<LogContents> {
   const names = (await readdir(dir)).filter((name) => /^[0-9a-f]{16}\.wal$/.test(name)).sort();
