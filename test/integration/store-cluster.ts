@@ -2,7 +2,7 @@
 import { credentials, Metadata } from "@grpc/grpc-js";
 import type { ChannelCredentials, ServiceError } from "@grpc/grpc-js";
 import { createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
-import type { KeyPair } from "@trireme/pki";
+import type { Ca, KeyPair } from "@trireme/pki";
 import { KVClient, MaintenanceClient, PutRequest, RangeRequest } from "@trireme/proto/etcdserverpb/rpc";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NAMES = ["server1", "server2", "server3"] as const;
 
 /** Everything that a test waits for takes far less; a loaded machine gets more. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 
 /** A member that is stopped or cut off does not answer at all. */
 const STATUS_TIMEOUT_MS = 1000;
@@ -67,11 +67,20 @@ export class StoreMember {
   readonly address: string;
   readonly netns: string;
   private readonly cluster: StoreCluster;
+  /** Whom it joins; undefined: it is one of the founders. */
+  readonly joins: readonly StoreMember[] | undefined;
   private child: ChildProcess | undefined;
   private kv: KVClient | undefined;
   private maintenance: MaintenanceClient | undefined;
 
-  constructor(cluster: StoreCluster, name: string, address: string, netns: string) {
+  constructor(
+    cluster: StoreCluster,
+    name: string,
+    address: string,
+    netns: string,
+    joins: readonly StoreMember[] | undefined,
+  ) {
+    this.joins = joins;
     this.cluster = cluster;
     this.name = name;
     this.address = address;
@@ -86,6 +95,25 @@ export class StoreMember {
 
   get logFile(): string {
     return join(this.cluster.dir, `${this.name}.log`);
+  }
+
+  get dataDir(): string {
+    return join(this.cluster.dir, this.name, "data");
+  }
+
+  /** The URL under which the other members know it. */
+  get peerUrl(): string {
+    return `https://${this.address}:2380`;
+  }
+
+  /** Resolves to the code with which the process ends by itself. */
+  async ended(): Promise<number | null> {
+    const { child } = this;
+    if (child === undefined) throw new Error(`${this.name} does not run`);
+    if (child.exitCode === null && child.signalCode === null) {
+      await new Promise((resolve) => child.once("exit", resolve));
+    }
+    return child.exitCode;
   }
 
   log(): string {
@@ -189,24 +217,40 @@ export class StoreMember {
 export class StoreCluster {
   readonly dir = mkdtempSync(join(tmpdir(), "trireme-store-"));
   readonly fabric = `st${process.pid}`;
-  readonly members: readonly StoreMember[];
+  /** Those that founded the cluster, and who was added since. */
+  readonly members: StoreMember[];
   readonly extraFlags: readonly string[];
   ca = "";
   operator: KeyPair = { cert: "", key: "" };
   private readonly subnet = `10.213.${process.pid % 250}`;
+  private authorities: { store: Ca; peer: Ca } | undefined;
 
-  constructor(extraFlags: readonly string[] = []) {
+  constructor(extraFlags: readonly string[] = [], founders: readonly string[] = NAMES) {
     this.extraFlags = extraFlags;
-    this.members = NAMES.map(
-      (name, i) => new StoreMember(this, name, `${this.subnet}.${i + 1}`, `${this.fabric}-${i + 1}`),
-    );
+    this.members = founders.map((name, i) => this.makeMember(name, i + 1, undefined));
+  }
+
+  private makeMember(name: string, host: number, joins: readonly StoreMember[] | undefined): StoreMember {
+    return new StoreMember(this, name, `${this.subnet}.${host}`, `${this.fabric}-${host}`, joins);
+  }
+
+  /** Makes a machine and certificates for one more member; it joins those that are given, once it is started. */
+  async prepare(name: string, joins: readonly StoreMember[]): Promise<StoreMember> {
+    const member = this.makeMember(name, this.members.length + 1, joins);
+    this.members.push(member);
+    this.wireMember(member);
+    await this.certify(member);
+    return member;
   }
 
   flagsOf(member: StoreMember): string[] {
-    const peers = this.members.map(({ name, address }) => `${name}=${address}:2380`).join(",");
+    const known =
+      member.joins === undefined ? this.members.filter(({ joins }) => joins === undefined) : [...member.joins, member];
+    const peers = known.map(({ name, address }) => `${name}=${address}:2380`).join(",");
     return [
+      `--initial-cluster-state=${member.joins === undefined ? "new" : "existing"}`,
       `--name=${member.name}`,
-      `--data-dir=${join(this.dir, member.name, "data")}`,
+      `--data-dir=${member.dataDir}`,
       `--address=${member.address}`,
       `--initial-cluster=${peers}`,
       "--cluster-token=store-raft-test",
@@ -231,14 +275,16 @@ export class StoreCluster {
     this.plug("p-root");
     ip("addr", "add", `${this.subnet}.254/24`, "dev", this.fabric);
     ip("link", "set", this.fabric, "up");
-    for (const { name, address, netns } of this.members) {
-      ip("netns", "add", netns);
-      ip("-n", netns, "link", "set", "lo", "up");
-      ip("-n", netns, "link", "add", "eth0", "type", "veth", "peer", "name", `p-${name}`, "netns", this.fabric);
-      this.plug(`p-${name}`);
-      ip("-n", netns, "addr", "add", `${address}/24`, "dev", "eth0");
-      ip("-n", netns, "link", "set", "eth0", "up");
-    }
+    for (const member of this.members) this.wireMember(member);
+  }
+
+  private wireMember({ name, address, netns }: StoreMember): void {
+    ip("netns", "add", netns);
+    ip("-n", netns, "link", "set", "lo", "up");
+    ip("-n", netns, "link", "add", "eth0", "type", "veth", "peer", "name", `p-${name}`, "netns", this.fabric);
+    this.plug(`p-${name}`);
+    ip("-n", netns, "addr", "add", `${address}/24`, "dev", "eth0");
+    ip("-n", netns, "link", "set", "eth0", "up");
   }
 
   private plug(port: string): void {
@@ -246,22 +292,25 @@ export class StoreCluster {
   }
 
   private async writeCertificates(): Promise<void> {
-    const storeCa = await createCa("store CA");
-    const peerCa = await createCa("peer CA");
-    this.ca = storeCa.cert;
-    this.operator = await issue({ ca: storeCa, cn: "operator", o: "trireme:operators", client: true });
+    const store = await createCa("store CA");
+    this.authorities = { store, peer: await createCa("peer CA") };
+    this.ca = store.cert;
+    this.operator = await issue({ ca: store, cn: "operator", o: "trireme:operators", client: true });
     writeKeyPair(this.dir, "operator", this.operator);
-    writePrivateFile(join(this.dir, "ca.crt"), storeCa.cert);
-    for (const { name, address } of this.members) {
-      const pki = join(this.dir, name, "pki");
-      const sans = [address, "127.0.0.1", "localhost"];
-      const server = await issue({ ca: storeCa, cn: name, sans, server: true });
-      const peer = await issue({ ca: peerCa, cn: name, sans: [address, name], server: true, client: true });
-      writePrivateFile(join(pki, "store-ca.crt"), storeCa.cert);
-      writePrivateFile(join(pki, "peer-ca.crt"), peerCa.cert);
-      writeKeyPair(pki, "store-server", server);
-      writeKeyPair(pki, "peer", peer);
-    }
+    writePrivateFile(join(this.dir, "ca.crt"), store.cert);
+    for (const member of this.members) await this.certify(member);
+  }
+
+  private async certify({ name, address }: StoreMember): Promise<void> {
+    if (this.authorities === undefined) throw new Error("the cluster has been started");
+    const { store, peer } = this.authorities;
+    const pki = join(this.dir, name, "pki");
+    const sans = [address, "127.0.0.1", "localhost"];
+    writePrivateFile(join(pki, "store-ca.crt"), store.cert);
+    writePrivateFile(join(pki, "peer-ca.crt"), peer.cert);
+    writeKeyPair(pki, "store-server", await issue({ ca: store, cn: name, sans, server: true }));
+    const peerSans = [address, name];
+    writeKeyPair(pki, "peer", await issue({ ca: peer, cn: name, sans: peerSans, server: true, client: true }));
   }
 
   /** The leader that a majority of the members sees, once it answers reads. */
@@ -272,7 +321,7 @@ export class StoreCluster {
       const leader = seen.find(({ status }) => status !== undefined && status.memberId === status.leader);
       if (leader === undefined) return undefined;
       const agree = votes.filter(({ status }) => status?.leader === leader.status?.memberId);
-      if (agree.length < 2) return undefined;
+      if (agree.length < Math.min(2, among.length)) return undefined;
       await leader.member.get("nothing", { timeoutMs: 1000 });
       return leader.member;
     });

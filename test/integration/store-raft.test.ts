@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { StoreCluster, until } from "./store-cluster.ts";
@@ -242,6 +242,26 @@ describe("three stores", () => {
     await until("all members", () => other!.get("away", { timeoutMs: 1000 }));
   });
 
+  it("F13: hand over when the leader's disk hangs, and do not elect it again until it answers (B26, B27)", async () => {
+    const leader = await cluster.leader();
+    const rest = cluster.others(leader);
+    const hang = ["-f", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=6s", "-p", String(leader.pid)];
+    const strace = spawn("strace", hang, { stdio: ["ignore", "ignore", "pipe"] });
+    await new Promise((resolve) => strace.stderr.once("data", resolve));
+    strace.stderr.resume();
+    // What the leader is given meets the hanging disk; it is acknowledged by whoever leads in the end.
+    const met = outcome(leader.put("hang", "met", 20_000));
+    const successor = await cluster.leader(rest);
+    for (let i = 0; i < 20; i++) await successor.put("hang/after", String(i));
+    expect(leader.log()).toContain("the disk does not answer");
+    const gone = new Promise((resolve) => strace.once("exit", resolve));
+    strace.kill("SIGINT");
+    await gone;
+    await met;
+    await until("the disk to answer", () => (leader.log().includes("the disk answers again") ? true : undefined));
+    expect(await until("the old leader", () => leader.get("hang/after", { timeoutMs: 2000 }))).toBe("19");
+  });
+
   it("keep every acknowledged put when all are killed at once", async () => {
     await cluster.leader();
     const acknowledged = new Map<string, number>();
@@ -271,5 +291,16 @@ describe("three stores", () => {
         expect(Number(stored.get(key)), key).toBeLessThanOrEqual(count + 1);
       }
     }
+  });
+
+  it("start no member that has lost its data under its old id: it could vote twice and forget what it acknowledged", async () => {
+    await cluster.leader();
+    const lost = all[1]!;
+    await lost.kill();
+    rmSync(lost.dataDir, { recursive: true });
+    lost.start();
+    expect(await lost.ended()).toBe(1);
+    expect(lost.log()).toMatch(/member [0-9a-f]+ has already been bootstrapped.*member remove/);
+    expect(await outcome(all[0]!.put("lost", "1"))).toMatch(/^ok/);
   });
 });
