@@ -2,7 +2,8 @@
  * Goal: no request is lost while pods end on purpose, with the bus and without it. Method: 200 requests a second, open
  * loop, half of them on fresh and half on kept connections, half through the balancer to a NodePort and half from a pod
  * to the Service's address, over five rolling updates and a `kubectl drain`; then the same while every nats-server is
- * first frozen and then dead. The test app finishes what is in flight at SIGTERM and answers `Connection: close`.
+ * first frozen and then dead. The test app finishes what is in flight at SIGTERM and answers `Connection: close`. That
+ * such a load sees a lost request is proved with planted violations: a node without its traffic rules, pods that just die.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiRequest, serverIdentity } from "./api-request.ts";
@@ -13,13 +14,15 @@ import {
   containerTask,
   ensureCluster,
   getJson,
+  inHost,
   kubectl,
   livePods,
   status,
   tryKubectl,
 } from "./cluster.ts";
-import { fetchText } from "./http.ts";
-import { type Load, startLoad, sumOf } from "./load.ts";
+import { type LoadReport, fetchText } from "./http.ts";
+import type { GeneratorReport } from "./load-generator.ts";
+import { type Load, type Rates, expectNoneFailed, startLoad, sumOf } from "./load.ts";
 import { expectThat, within } from "./process.ts";
 
 const NS = "rollouts";
@@ -104,6 +107,9 @@ async function rollOut(times: number): Promise<void> {
 let cordoned = "";
 /** Lets go on what a test has frozen; harmless when nothing is. */
 let thaw = (): void => undefined;
+const nothing = async (): Promise<void> => undefined;
+/** Puts back what a test has planted; harmless when nothing is. */
+let restore = nothing;
 
 /** Drains the node of one of the pods of all of them. */
 async function drainOne(): Promise<void> {
@@ -117,20 +123,51 @@ async function drainOne(): Promise<void> {
 }
 
 /** The generators: from outside by the balancer, from a pod by the Service's address. */
-async function startLoads(): Promise<Load[]> {
+async function startLoads(rates: Rates = RATES): Promise<Load[]> {
   const { clusterIP } = (await getJson("service", "web", "-n", NS)).spec;
   const { pid } = await containerTask(await getJson("pod", "client", "-n", NS));
-  return [startLoad(`http://127.0.0.1:${NODE_PORT}/`, RATES), startLoad(`http://${clusterIP}/`, RATES, pid)];
+  return [startLoad(`http://127.0.0.1:${NODE_PORT}/`, rates), startLoad(`http://${clusterIP}/`, rates, pid)];
 }
 
-async function expectNoneFailed(loads: readonly Load[], what: string, before: Record<string, Drains>): Promise<void> {
+/** Answers are there within milliseconds; what is lost shows after this long. */
+const PLANTED: Rates = { ...RATES, timeoutMs: 1_000 };
+
+/** Runs a load that goes well, plants a violation in it, waits until both or the `last` generators see it, and ends the load. */
+async function sumWithPlanted(last: number, plant: () => Promise<unknown>): Promise<LoadReport> {
+  const loads = await startLoads(PLANTED);
+  const each = () => Promise.all(loads.slice(-last).map(async (load) => sumOf([await load.look()])));
+  let ended: Promise<GeneratorReport[]> | undefined;
+  const end = () => (ended ??= Promise.all(loads.map((load) => load.stop())));
+  try {
+    await within(10_000, "requests are answered", async () =>
+      expectThat(
+        (await each()).every(({ ok }) => ok > 10),
+        "not yet",
+      ),
+    );
+    for (const before of await each()) expectNoneFailed({ ...before, sent: before.ok }, 10);
+    await plant();
+    await within(15_000, "the load sees what was planted", async () => {
+      const now = await each();
+      expectThat(
+        now.every(({ failed }) => failed > 0),
+        JSON.stringify(now),
+      );
+    });
+    await restore();
+    return sumOf(await end());
+  } finally {
+    await restore();
+    await end();
+  }
+}
+
+async function expectAllAnswered(loads: readonly Load[], what: string, before: Record<string, Drains>): Promise<void> {
   const reports = await Promise.all(loads.map((load) => load.stop()));
   const drained = await drainedSince(before);
   console.log(`${what}: by the balancer ${JSON.stringify(reports[0])}; inside ${JSON.stringify(reports[1])}`);
   console.log(`${what}: drained ${JSON.stringify(drained)}`);
-  const sum = sumOf(reports);
-  expect(sum.errors).toEqual([]);
-  expect(sum).toMatchObject({ failed: 0, ok: sum.sent });
+  expectNoneFailed(sumOf(reports), RATES.fresh * 10);
   for (const { fresh, kept } of reports) expect(Math.min(fresh.sent, kept.sent)).toBeGreaterThan(RATES.fresh * 10);
   // Fifteen pods were replaced and one or more evicted: they must have waited for the proxies, not for the time to pass.
   expect(drained["acknowledged"]?.count ?? 0).toBeGreaterThanOrEqual(14);
@@ -150,6 +187,7 @@ describe("rolling updates and drains under load", () => {
   });
   afterAll(async () => {
     thaw();
+    await restore();
     if (cordoned !== "") await tryKubectl(["uncordon", cordoned]);
     await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
   });
@@ -159,7 +197,7 @@ describe("rolling updates and drains under load", () => {
     const loads = await startLoads();
     await rollOut(5);
     await drainOne();
-    await expectNoneFailed(loads, "with NATS", before);
+    await expectAllAnswered(loads, "with NATS", before);
   }, 120_000);
 
   it("lose no request without NATS, frozen and dead", async () => {
@@ -184,7 +222,7 @@ describe("rolling updates and drains under load", () => {
     await rollOut(2);
     await drainOne();
     thaw();
-    await expectNoneFailed(loads, "without NATS", before);
+    await expectAllAnswered(loads, "without NATS", before);
     await within(15_000, "every nats-server is back", async () => {
       const now = (await status()).servers.map((server) => server.pids.nats);
       expectThat(
@@ -193,4 +231,31 @@ describe("rolling updates and drains under load", () => {
       );
     });
   }, 120_000);
+
+  it("would be told of a node whose traffic rules are gone", async () => {
+    const { nodeName } = (await getJson("pod", "client", "-n", NS)).spec;
+    const { netns } = (await cachedStatus()).nodes.find((node) => node.name === nodeName)!;
+    const nft = async (args: readonly string[], input?: string): Promise<string> => {
+      const done = await inHost(netns, "nft", args, input === undefined ? {} : { input });
+      expectThat(done.code === 0, done.stderr);
+      return done.stdout;
+    };
+    const rules = await nft(["list", "table", "ip", "trireme-proxy"]);
+    // The agent writes them again by itself when something changes, or within half a minute.
+    const again = `table ip trireme-proxy\ndelete table ip trireme-proxy\n${rules}`;
+    restore = async () => {
+      restore = nothing;
+      await nft(["-f", "-"], again);
+    };
+    // Clients outside go by other nodes as well.
+    const total = await sumWithPlanted(1, () => nft(["delete", "table", "ip", "trireme-proxy"]));
+    expect(() => expectNoneFailed(total, 0)).toThrow(/requests failed: .*(no answer in 1000 ms|ECONN|EHOST|ENET)/);
+  }, 60_000);
+
+  it("would be told of pods that just die", async () => {
+    const total = await sumWithPlanted(2, () =>
+      kubectl("delete", "pod", "-l", "app=rolled", "-n", NS, "--force", "--grace-period=0"),
+    );
+    expect(() => expectNoneFailed(total, 0)).toThrow(/requests failed: .*(no answer in 1000 ms|ECONN|socket hang up)/);
+  }, 60_000);
 });

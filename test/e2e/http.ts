@@ -30,11 +30,14 @@ export function fetchText(url: string, timeoutMs = TIMEOUT_MS): Promise<string> 
  * `Connection: close`, or the time that its `Keep-Alive` names is over; the next request then opens another. A client
  * may also repeat a GET when a kept connection ends under it (RFC 9112, 9.3.1); this one does not: it counts.
  */
-export function keptConnections(connections: number): { send(url: string): Promise<string>; close(): void } {
+export function keptConnections(
+  connections: number,
+  timeoutMs = TIMEOUT_MS,
+): { send(url: string): Promise<string>; close(): void } {
   const agents = Array.from({ length: connections }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
   let turn = 0;
   return {
-    send: (url) => get(url, agents[turn++ % connections]!, TIMEOUT_MS),
+    send: (url) => get(url, agents[turn++ % connections]!, timeoutMs),
     close: () => agents.forEach((agent) => agent.destroy()),
   };
 }

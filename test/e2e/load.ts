@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { expect } from "vitest";
 import type { LoadReport } from "./http.ts";
 import type { GeneratorReport } from "./load-generator.ts";
 
@@ -11,6 +12,8 @@ export interface Rates {
   readonly fresh: number;
   /** Over kept connections. */
   readonly kept: number;
+  /** An answer that is not whole after this time is none, ms; the generator's own bound where it is not said. */
+  readonly timeoutMs?: number;
 }
 
 /** A generator that runs. */
@@ -25,7 +28,8 @@ export interface Load {
 export function startLoad(url: string, rates: Rates, netOf?: number): Load {
   const enter = netOf === undefined ? [] : ["nsenter", `--net=/proc/${netOf}/ns/net`];
   const script = join(import.meta.dirname, "load-generator.ts");
-  const [command, ...args] = [...enter, process.execPath, script, url, String(rates.fresh), String(rates.kept)];
+  const numbers = [rates.fresh, rates.kept, ...(rates.timeoutMs === undefined ? [] : [rates.timeoutMs])].map(String);
+  const [command, ...args] = [...enter, process.execPath, script, url, ...numbers];
   const child = spawn(command!, args, { stdio: ["pipe", "pipe", "inherit"] });
   // A client that waits for the CPU itself would measure itself.
   if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_HIGHEST);
@@ -57,4 +61,15 @@ export function sumOf(reports: readonly GeneratorReport[]): LoadReport {
     errors: all.flatMap((one) => one.errors),
     slowestMs: Math.max(...all.map((one) => one.slowestMs)),
   };
+}
+
+/**
+ * Fails, and names what went wrong, unless every request was answered and there were at least `least` of them. That it can
+ * fail is proved in 83-rollouts-under-load, for all who rely on it.
+ */
+export function expectNoneFailed(total: LoadReport, least: number): void {
+  const { sent, ok, failed, errors } = total;
+  expect(failed, `${failed} of ${sent} requests failed: ${errors.join("; ")}`).toBe(0);
+  expect(ok, "requests that were answered, of all that were sent").toBe(sent);
+  expect(sent, "requests that were sent").toBeGreaterThan(least);
 }
