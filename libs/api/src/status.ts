@@ -23,6 +23,7 @@ export const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   Cancelled: 499,
   InternalError: 500,
   Unknown: 500,
+  BadGateway: 502,
   ServiceUnavailable: 503,
   NotLeader: 503,
   Timeout: 504,

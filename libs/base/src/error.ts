@@ -19,6 +19,8 @@ export type ErrorCode =
   | "RequestEntityTooLarge"
   | "TooManyRequests"
   | "InternalError"
+  /** What stands behind us (a node's agent) answered what it never should, or nothing. */
+  | "BadGateway"
   | "ServiceUnavailable"
   | "Timeout"
   | "NotLeader"

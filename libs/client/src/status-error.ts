@@ -18,6 +18,7 @@ const REASONS: ReadonlySet<string> = new Set<ErrorCode>([
   "RequestEntityTooLarge",
   "TooManyRequests",
   "InternalError",
+  "BadGateway",
   "ServiceUnavailable",
   "Timeout",
   "NotLeader",
@@ -38,6 +39,7 @@ const BY_HTTP_STATUS: Readonly<Record<number, ErrorCode>> = {
   415: "UnsupportedMediaType",
   422: "Invalid",
   429: "TooManyRequests",
+  502: "BadGateway",
   503: "ServiceUnavailable",
   504: "Timeout",
 };

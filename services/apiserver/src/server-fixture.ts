@@ -15,6 +15,8 @@ export const AGENT_ADDRESS = "127.23.0.10";
 export interface ServerFixture {
   /** Holds `ca.crt` and the pairs of admin, node, scheduler and of a stranger from another CA. */
   readonly dir: string;
+  /** Another pair of the cluster's CA (or, `foreign`, of a stranger's), as `file` in `dir`. */
+  identity(file: string, name: { cn: string; san: string; foreign?: boolean }): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -29,7 +31,8 @@ export async function startServer(port: number, bus?: Bus): Promise<ServerFixtur
   await identity(dir, ca, "admin", "admin", "system:masters");
   await identity(dir, ca, "scheduler", "system:kube-scheduler");
   await identity(dir, ca, "node", "system:node:node1", "system:nodes");
-  await identity(dir, await createCa("another CA"), "stranger", "admin", "system:masters");
+  const foreignCa = await createCa("another CA");
+  await identity(dir, foreignCa, "stranger", "admin", "system:masters");
   const server = await createApiserver(
     {
       name: "s1",
@@ -51,6 +54,8 @@ export async function startServer(port: number, bus?: Bus): Promise<ServerFixtur
   await server.start();
   return {
     dir,
+    identity: (file, { cn, san, foreign }) =>
+      identity(dir, foreign === true ? foreignCa : ca, file, cn, "system:nodes", san),
     async stop() {
       await server.stop();
       rmSync(dir, { recursive: true });
@@ -58,8 +63,8 @@ export async function startServer(port: number, bus?: Bus): Promise<ServerFixtur
   };
 }
 
-async function identity(dir: string, ca: Ca, file: string, cn: string, o?: string): Promise<void> {
-  const sans = ["127.0.0.1", ...(file === "node" ? [AGENT_ADDRESS] : [])];
+async function identity(dir: string, ca: Ca, file: string, cn: string, o?: string, san?: string): Promise<void> {
+  const sans = ["127.0.0.1", san ?? (file === "node" ? AGENT_ADDRESS : "localhost")];
   const pair = await issue({ ca, cn, sans, server: true, client: true, ...(o === undefined ? {} : { o }) });
   writeKeyPair(dir, file, pair);
 }

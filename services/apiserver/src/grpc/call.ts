@@ -52,6 +52,7 @@ const GRPC_CODE: Readonly<Record<ErrorCode, number>> = {
   RequestEntityTooLarge: status.RESOURCE_EXHAUSTED,
   TooManyRequests: status.RESOURCE_EXHAUSTED,
   InternalError: status.INTERNAL,
+  BadGateway: status.INTERNAL,
   ServiceUnavailable: status.UNAVAILABLE,
   Timeout: status.DEADLINE_EXCEEDED,
   NotLeader: status.UNAVAILABLE,

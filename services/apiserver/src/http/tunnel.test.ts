@@ -178,7 +178,7 @@ describe("a stream into a pod", () => {
 
   it("follows no redirect of a node", async () => {
     const { response } = await upgrade("bound/exec?command=redirect&stdout=1");
-    expect(response.statusCode).toBe(500);
+    expect(response.statusCode).toBe(502);
     expect(response.headers["location"]).toBeUndefined();
     expect(await textOf(response)).not.toContain("elsewhere");
   });

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type PeerCertificate, checkServerIdentity } from "node:tls";
+import { type PeerCertificate, checkServerIdentity, connect as connectTls } from "node:tls";
 import { TriremeError } from "@trireme/base";
 import { NODES, type Node, type Pod, type Resource } from "@trireme/api";
 import { NodeServiceClient } from "@trireme/proto/trireme/node/v1/node";
-import { credentials } from "@grpc/grpc-js";
+import { type ServiceError, credentials, status } from "@grpc/grpc-js";
 import type { ObjectStore } from "../registry/object-store.ts";
 
 /** Where agents listen. */
@@ -12,6 +12,9 @@ const AGENT_PORT = 10251;
 
 /** Longest wait for an agent to take a call; what it then streams may flow as long as it likes. */
 const CONNECT_TIMEOUT_MS = 3000;
+
+/** Longest look at who it is that answers in an agent's place. */
+const LOOK_TIMEOUT_MS = 1000;
 
 /**
  * A node that comes back is asked again within a second, not after the minutes that gRPC would wait by itself; and a
@@ -38,7 +41,7 @@ export class Agents {
     this.pkiDir = pkiDir;
   }
 
-  /** A client of this node's agent, connected; throws ServiceUnavailable when the agent does not answer. */
+  /** A client of this node's agent, connected. Throws ServiceUnavailable when nobody answers, BadGateway when it is another. */
   async of(nodeName: string): Promise<NodeServiceClient> {
     const node = await this.objects.cachedOrFresh({
       resource: NODES as Resource,
@@ -50,13 +53,16 @@ export class Agents {
       throw new TriremeError("ServiceUnavailable", `node "${nodeName}" has no address to reach its agent at`);
     }
     const client = await this.connection(nodeName, address.address);
-    await new Promise<void>((resolve, reject) => {
-      client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => {
-        if (error === undefined || error === null) resolve();
-        else reject(unreachable(nodeName, error));
-      });
+    const failure = await new Promise<Error | undefined>((resolve) => {
+      client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => resolve(error ?? undefined));
     });
-    return client;
+    if (failure === undefined) return client;
+    const ca = await readFile(join(this.pkiDir, "ca.crt"));
+    const why = await impostorAt(nodeName, address.address, ca);
+    if (why === undefined) throw unreachable(nodeName, failure);
+    throw new TriremeError("BadGateway", `who answers in place of the agent of node "${nodeName}" is not it: ${why}`, {
+      cause: failure,
+    });
   }
 
   close(): void {
@@ -97,9 +103,44 @@ export function checkAgent(node: string, host: string, certificate: PeerCertific
   );
 }
 
+/** What is wrong with the certificate of whoever answers there; undefined: nothing, or nobody answers. Shows none of ours. */
+function impostorAt(node: string, host: string, ca: Buffer): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connectTls({ host, port: AGENT_PORT, ca, rejectUnauthorized: false });
+    const done = (why?: string): void => {
+      socket.destroy();
+      resolve(why);
+    };
+    socket.setTimeout(LOOK_TIMEOUT_MS, () => done());
+    socket.once("error", () => done());
+    socket.once("secureConnect", () => {
+      // No name was asked for: it is an address, which `checkAgent` compares.
+      const known = socket.authorized || String(socket.authorizationError) === "ERR_TLS_CERT_ALTNAME_INVALID";
+      if (!known) return done(`its certificate is not of this cluster (${String(socket.authorizationError)})`);
+      done(checkAgent(node, host, socket.getPeerCertificate())?.message);
+    });
+  });
+}
+
 /** The 503 of a node that does not answer. */
 export function unreachable(node: string, cause: Error): TriremeError {
   return new TriremeError("ServiceUnavailable", `the agent of node "${node}" does not answer; is the node Ready?`, {
+    cause,
+  });
+}
+
+/** gRPC's own word for bytes that are no message of an agent's: theirs have a bound below its. */
+const NO_MESSAGE = /^Received message larger than max/;
+
+/** Whether an error of a call shows that no agent of ours is at the other end. */
+export function showsNoAgent(error: ServiceError): boolean {
+  if (error.code === status.RESOURCE_EXHAUSTED) return NO_MESSAGE.test(error.details);
+  return error.code === status.UNKNOWN || error.code === status.UNIMPLEMENTED;
+}
+
+/** The 502 of a node whose agent's port speaks, but not as an agent does; what it said is nobody's to read. */
+export function noAgent(node: string, cause: Error): TriremeError {
+  return new TriremeError("BadGateway", `what answers at the agent's port of node "${node}" is no agent of ours`, {
     cause,
   });
 }

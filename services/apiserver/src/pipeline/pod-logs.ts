@@ -2,14 +2,16 @@ import { TriremeError } from "@trireme/base";
 import type { KubeObject, Pod } from "@trireme/api";
 import type { NodeServiceClient } from "@trireme/proto/trireme/node/v1/node";
 import { type ServiceError, status } from "@grpc/grpc-js";
-import { type Agents, containerOf, unreachable } from "./agents.ts";
+import { type Agents, containerOf, noAgent, showsNoAgent, unreachable } from "./agents.ts";
 
 /** Streams containers' logs from the agents of their nodes. */
 export class PodLogs {
-  private readonly agents: Agents;
+  private readonly agents: Pick<Agents, "of">;
+  private readonly answerTimeoutMs: number;
 
-  constructor(agents: Agents) {
+  constructor(agents: Pick<Agents, "of">, answerTimeoutMs = ANSWER_TIMEOUT_MS) {
     this.agents = agents;
+    this.answerTimeoutMs = answerTimeoutMs;
   }
 
   /** Opens the log that the query of `pods/<name>/log` asks for; rejects before the first byte when there is none. */
@@ -24,12 +26,18 @@ export class PodLogs {
     signal.addEventListener("abort", () => call.cancel(), { once: true });
     const pieces = call[Symbol.asyncIterator]() as AsyncIterator<{ data: Buffer }>;
     // The first piece tells whether there is a log at all, while the answer can still be an error.
-    const first = await firstOf(pieces, query.get("follow") === "true").catch((thrown: unknown) => {
-      throw fromAgent(pod, container, nodeName, thrown as ServiceError);
-    });
+    const timer = setTimeout(() => call.cancel(), this.answerTimeoutMs);
+    const first = await firstOf(pieces, query.get("follow") === "true")
+      .catch((thrown: unknown) => {
+        throw fromAgent(pod, container, nodeName, thrown as ServiceError);
+      })
+      .finally(() => clearTimeout(timer));
     return flow(first, pieces, signal);
   }
 }
+
+/** Longest an agent may take to find the first line of a log that is not followed, or that there is none. */
+const ANSWER_TIMEOUT_MS = 15_000;
 
 type Pending = { readonly piece: Promise<IteratorResult<{ data: Buffer }>> };
 
@@ -105,6 +113,7 @@ function waiting(pod: Pod, container: string, why: string): TriremeError {
 }
 
 function fromAgent(pod: Pod, container: string, node: string, error: ServiceError): TriremeError {
+  if (showsNoAgent(error)) return noAgent(node, error);
   switch (error.code) {
     case status.NOT_FOUND:
       return new TriremeError("NotFound", error.details, { cause: error });
@@ -113,6 +122,8 @@ function fromAgent(pod: Pod, container: string, node: string, error: ServiceErro
       return new TriremeError("BadRequest", error.details, { cause: error });
     case status.UNAVAILABLE:
       return unreachable(node, error);
+    case status.CANCELLED:
+      return new TriremeError("BadGateway", `node "${node}" took the request and did not answer`, { cause: error });
     case undefined:
       return new TriremeError("InternalError", String(error), { cause: error });
     default:

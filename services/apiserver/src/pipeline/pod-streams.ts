@@ -2,7 +2,7 @@ import { TriremeError } from "@trireme/base";
 import type { KubeObject, Pod } from "@trireme/api";
 import type { TunnelOpen, TunnelOpened, TunnelRequest, TunnelResponse } from "@trireme/proto/trireme/node/v1/node";
 import { type ClientDuplexStream, type ServiceError, status } from "@grpc/grpc-js";
-import { type Agents, containerOf, unreachable } from "./agents.ts";
+import { type Agents, containerOf, noAgent, showsNoAgent, unreachable } from "./agents.ts";
 
 /** The subresources of a pod that turn a connection into a tunnel. */
 export type StreamKind = "exec" | "attach" | "portforward";
@@ -46,10 +46,12 @@ const MAX_PORTS = 64;
 
 /** Opens tunnels into pods through the agents of their nodes. */
 export class PodStreams {
-  private readonly agents: Agents;
+  private readonly agents: Pick<Agents, "of">;
+  private readonly openTimeoutMs: number;
 
-  constructor(agents: Agents) {
+  constructor(agents: Pick<Agents, "of">, openTimeoutMs = OPEN_TIMEOUT_MS) {
     this.agents = agents;
+    this.openTimeoutMs = openTimeoutMs;
   }
 
   /** Opens what the request asks for; rejects, before a byte has flowed, with the reason why it cannot be. */
@@ -72,12 +74,12 @@ export class PodStreams {
     // A broken tunnel is told by its end; without a listener the error would be nobody's.
     call.on("error", () => call.cancel());
     signal.addEventListener("abort", () => call.cancel(), { once: true });
-    const timer = setTimeout(() => call.cancel(), OPEN_TIMEOUT_MS);
+    const timer = setTimeout(() => call.cancel(), this.openTimeoutMs);
     try {
       call.write({ open, data: NOTHING });
       const { opened } = await firstOf(call);
-      if (opened === undefined) throw new TriremeError("InternalError", `the agent of node "${nodeName}" said nothing`);
-      if (opened.status !== SWITCHING_PROTOCOLS) throw refused(opened);
+      if (opened === undefined) throw new TriremeError("BadGateway", `the agent of node "${nodeName}" said nothing`);
+      if (opened.status !== SWITCHING_PROTOCOLS) throw refused(nodeName, opened);
       return { opened, call };
     } catch (thrown) {
       call.cancel();
@@ -98,6 +100,7 @@ function firstOf(call: Tunnel["call"]): Promise<TunnelResponse> {
       resolve(first);
     });
     call.once("error", reject);
+    call.once("end", () => reject(new TriremeError("BadGateway", "the node's agent ended the stream before it began")));
   });
 }
 
@@ -155,18 +158,20 @@ function notRunning(pod: Pod, why: string): TriremeError {
 
 /**
  * The runtime refused the protocol. Whatever else it says, redirects above all, is not followed: a node does not choose
- * where an apiserver's clients go.
+ * where an apiserver's clients go. Nor does it choose what they read: of an answer that is none, the number alone is told.
  */
-function refused({ status: code, message }: TunnelOpened): TriremeError {
+function refused(node: string, { status: code, message }: TunnelOpened): TriremeError {
   const why = message === "" ? "" : `: ${message}`;
   if (code >= 400 && code < 500) {
     return new TriremeError("BadRequest", `the container runtime refused the protocol (${code})${why}`);
   }
-  return new TriremeError("InternalError", `the container runtime answered ${code} instead of a stream${why}`);
+  const what = code >= 500 ? why : "";
+  return new TriremeError("BadGateway", `the container runtime of node "${node}" answered ${code}, no stream${what}`);
 }
 
 function fromAgent(node: string, error: ServiceError): TriremeError {
   const cause = { cause: error };
+  if (showsNoAgent(error)) return noAgent(node, error);
   switch (error.code) {
     case status.NOT_FOUND:
       return new TriremeError("NotFound", error.details, cause);
@@ -178,11 +183,7 @@ function fromAgent(node: string, error: ServiceError): TriremeError {
     case status.UNAVAILABLE:
       return unreachable(node, error);
     case status.CANCELLED:
-      return new TriremeError(
-        "Timeout",
-        `node "${node}" did not open the stream within ${OPEN_TIMEOUT_MS / 1000} s`,
-        cause,
-      );
+      return new TriremeError("BadGateway", `node "${node}" took the request and did not open the stream`, cause);
     default:
       return new TriremeError("InternalError", `opening the stream on node "${node}" failed: ${error.message}`, cause);
   }
