@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { CONFIGMAPS, type ConfigMap, NAMESPACES, type Namespace } from "@trireme/api";
 import { type Apiserver, createApiserver } from "@trireme/apiserver";
 import { sleep } from "@trireme/base";
-import { type Bus, type BusStatus, controlPermissions, createNatsBus, relayPermissions } from "@trireme/bus";
+import { type Bus, type BusStatus, controllersPermissions, createNatsBus, relayPermissions } from "@trireme/bus";
 import { type ApiClient, createApiClient } from "@trireme/client";
 import { type Informer, createInformerFactory } from "@trireme/controller";
 import { createCa, createSigningKey, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
@@ -79,7 +79,7 @@ beforeAll(async () => {
   // One thread serves everybody here; a stall is not a dead server.
   const timing = { connectMs: 10_000, silenceMs: 10_000 };
   client = createApiClient({ servers: [`${ADDRESS}:6443`], ca: ca.cert, ...admin, userAgent: "test", timing });
-  const bus = nats.connect(controlPermissions());
+  const bus = nats.connect(controllersPermissions());
   buses.push(bus);
   const factory = createInformerFactory({ client, bus });
   informer = factory.informer<Namespace>(NAMESPACES);
@@ -151,7 +151,7 @@ describe("informer over a real bus", () => {
   });
 
   it("leaves a frozen server within seconds", async () => {
-    const bus = nats.connect(controlPermissions(), { servers: [nats.servers[0]!, nats.servers[1]!] });
+    const bus = nats.connect(controllersPermissions(), { servers: [nats.servers[0]!, nats.servers[1]!] });
     buses.push(bus);
     await eventually("connected", () => bus.status() === "connected");
     const changes: BusStatus[] = [];
@@ -165,7 +165,7 @@ describe("informer over a real bus", () => {
 
 describe("bus identities", () => {
   it("reconnects in milliseconds to another server when its own is killed", async () => {
-    const bus = nats.connect(controlPermissions());
+    const bus = nats.connect(controllersPermissions());
     buses.push(bus);
     await eventually("connected", () => bus.status() === "connected");
     const times: number[] = [];
@@ -177,7 +177,7 @@ describe("bus identities", () => {
   });
 
   it("is cut when its claims expire, and goes on with renewed ones", async () => {
-    let credentials = nats.credentials(controlPermissions(), Math.floor(Date.now() / 1000) + 2);
+    let credentials = nats.credentials(controllersPermissions(), Math.floor(Date.now() / 1000) + 2);
     const bus = createNatsBus({
       servers: nats.servers,
       tls: () => nats.tls,
@@ -189,7 +189,7 @@ describe("bus identities", () => {
     await eventually("cut", () => bus.status() === "disconnected");
     await sleep(400);
     expect(bus.status()).toBe("disconnected");
-    credentials = nats.credentials(controlPermissions());
+    credentials = nats.credentials(controllersPermissions());
     await eventually("connected again", () => bus.status() === "connected");
   });
 });

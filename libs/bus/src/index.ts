@@ -47,10 +47,11 @@ export { SAMPLE_LIFETIME_MS, SampleBook } from "./sample-book.ts";
 export { publicKeyOfSeed } from "./nkeys.ts";
 export {
   type BusPermissions,
-  controlPermissions,
+  controllersPermissions,
   dnsPermissions,
   nodePermissions,
   relayPermissions,
+  schedulerPermissions,
 } from "./permissions.ts";
 export { NATS_CLIENT_PORT, NATS_ROUTE_PORT, type NatsServerOptions, natsServerConfig } from "./server-config.ts";
 export {

@@ -3,6 +3,7 @@ import {
   type GroupResource,
   acksOfNode,
   acksOfTopic,
+  actorSubject,
   eventSubject,
   heartbeatSubject,
   podsOnNodeSubject,
@@ -17,18 +18,26 @@ export interface BusPermissions {
 
 const SERVICES: GroupResource = { group: "", resource: "services" };
 const ENDPOINT_SLICES: GroupResource = { group: "discovery.k8s.io", resource: "endpointslices" };
+const PODS: GroupResource = { group: "", resource: "pods" };
 const NODES: GroupResource = { group: "", resource: "nodes" };
 const VOLUMES: GroupResource = { group: "", resource: "persistentvolumes" };
+const CLAIMS: GroupResource = { group: "", resource: "persistentvolumeclaims" };
+const CLASSES: GroupResource = { group: "storage.k8s.io", resource: "storageclasses" };
 const NAMESPACES: GroupResource = { group: "", resource: "namespaces" };
 
-/** An apiserver publishes every stream (and its relay's supervision) and hears what nodes use, to serve it as metrics. */
+/** An apiserver publishes every stream and hears what nodes use, to serve it as metrics. */
 export function relayPermissions(): BusPermissions {
-  return { pub: [ALL.events, ALL.actors], sub: [ALL.samples] };
+  return { pub: [ALL.events], sub: [ALL.samples] };
 }
 
-/** Scheduler and controllers hear everything that nodes and the relay say. */
-export function controlPermissions(): BusPermissions {
-  return { pub: [ALL.actors], sub: [ALL.events, ALL.heartbeats, ALL.samples, ALL.acks] };
+/** The scheduler hears what it decides by, and says nothing. */
+export function schedulerPermissions(): BusPermissions {
+  return { pub: [], sub: [PODS, NODES, CLAIMS, VOLUMES, CLASSES].map(eventSubject) };
+}
+
+/** The controllers hear of every kind, of every node's life and of what it uses, and tell of their own actors. */
+export function controllersPermissions(): BusPermissions {
+  return { pub: [actorSubject("controllers")], sub: [ALL.events, ALL.heartbeats, ALL.samples] };
 }
 
 /**
@@ -37,7 +46,7 @@ export function controlPermissions(): BusPermissions {
  */
 export function nodePermissions(node: string): BusPermissions {
   return {
-    pub: [heartbeatSubject(node), sampleSubject(node), acksOfNode(node), ALL.actors],
+    pub: [heartbeatSubject(node), sampleSubject(node), acksOfNode(node)],
     sub: [
       podsOnNodeSubject(node),
       acksOfTopic("proxy"),

@@ -73,7 +73,6 @@ export const ALL = {
   heartbeats: `${PREFIX}.heartbeat.>`,
   samples: `${PREFIX}.sample.>`,
   acks: `${PREFIX}.ack.>`,
-  actors: `${PREFIX}.actor.>`,
 } as const;
 
 /** Acknowledgements of one topic by every node. */

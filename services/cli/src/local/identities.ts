@@ -113,14 +113,19 @@ function credentialsFile(identity: BusIdentityPlan): string {
   return `${identity.dir}/nats-creds/${identity.file}.json`;
 }
 
-type Permissions = Pick<typeof bus, "relayPermissions" | "controlPermissions" | "nodePermissions" | "dnsPermissions">;
+type Permissions = Pick<
+  typeof bus,
+  "relayPermissions" | "schedulerPermissions" | "controllersPermissions" | "nodePermissions" | "dnsPermissions"
+>;
 
 function permissionsOf(identity: BusIdentityPlan, of: Permissions): bus.BusPermissions {
   switch (identity.role) {
     case "relay":
       return of.relayPermissions();
-    case "control":
-      return of.controlPermissions();
+    case "scheduler":
+      return of.schedulerPermissions();
+    case "controllers":
+      return of.controllersPermissions();
     case "node":
       return of.nodePermissions(identity.node ?? "");
     case "dns":

@@ -26,7 +26,7 @@ export interface CertificatePlan {
 export interface BusIdentityPlan {
   readonly dir: string;
   readonly file: string;
-  readonly role: "relay" | "control" | "node" | "dns";
+  readonly role: "relay" | "scheduler" | "controllers" | "node" | "dns";
   /** The name in the token, unique in the cluster. */
   readonly name: string;
   readonly node?: string;
@@ -119,7 +119,7 @@ export function busIdentitiesOf(host: HostPlan): BusIdentityPlan[] {
   }
   return [
     { dir, file: "relay", role: "relay", name: `relay:${host.name}` },
-    { dir, file: "scheduler", role: "control", name: `scheduler:${host.name}` },
-    { dir, file: "controllers", role: "control", name: `controllers:${host.name}` },
+    { dir, file: "scheduler", role: "scheduler", name: `scheduler:${host.name}` },
+    { dir, file: "controllers", role: "controllers", name: `controllers:${host.name}` },
   ];
 }

@@ -156,7 +156,11 @@ export class PeerTransport {
       ) => {
         this.acceptSnapshot(stream).then(
           () => answer(null, {}),
-          (error: unknown) => answer({ code: status.FAILED_PRECONDITION, details: errorFrom(error).message }),
+          (thrown: unknown) => {
+            const { code, message } = errorFrom(thrown);
+            const refused = code === "Forbidden";
+            answer({ code: refused ? status.PERMISSION_DENIED : status.FAILED_PRECONDITION, details: message });
+          },
         );
       },
       ask: (call: ServerUnaryCall<AskRequest, AskResponse>, answer: sendUnaryData<AskResponse>) => {
@@ -219,7 +223,7 @@ export class PeerTransport {
         this.metrics.receivedBytes.inc({ From: hex(sender) }, bytesOf(request.messages));
         messages = request.messages.map(fromWire);
       } catch (error) {
-        this.log.warn("peer refused", { err: errorFrom(error) });
+        if (sender !== undefined) this.log.warn("peer cut: it sent what is no message", { err: errorFrom(error) });
         refuse(stream, errorFrom(error).message);
         return;
       }
@@ -256,13 +260,21 @@ export class PeerTransport {
     }
   }
 
-  /** Throws unless the caller is a member of this cluster and its certificate says the same. */
-  private check(
-    stream: Pick<ServerReadableStream<unknown, unknown>, "getAuthContext">,
-    hello: Hello | undefined,
-  ): bigint {
+  /** The caller's id. Throws Forbidden, and logs it, unless it is a member of this cluster and its certificate says the same. */
+  private check(stream: Caller, hello: Hello | undefined): bigint {
+    try {
+      return this.prove(stream, hello);
+    } catch (thrown) {
+      const err = new TriremeError("Forbidden", errorFrom(thrown).message, { cause: thrown });
+      this.log.warn("peer refused", { address: stream.getPeer(), err });
+      throw err;
+    }
+  }
+
+  private prove(stream: Caller, hello: Hello | undefined): bigint {
     if (hello === undefined) throw new Error("a peer speaks before it says who it is");
     if (hello.clusterId !== this.cluster.id) throw new Error(`peer ${hello.name} belongs to another cluster`);
+    if (hello.memberId === this.cluster.self) throw new Error(`peer ${hello.name} says that it is this very member`);
     if (this.cluster.isRemoved(hello.memberId)) throw new Error(REMOVED_TEXT);
     const certificate = stream.getAuthContext()?.sslPeerCertificate;
     const known = this.cluster.peer(hello.memberId);
@@ -302,6 +314,9 @@ export class PeerTransport {
     );
   }
 }
+
+/** Whoever called: what its connection proves. */
+type Caller = Pick<ServerReadableStream<unknown, unknown>, "getAuthContext" | "getPeer">;
 
 /** Whether the certificate is this member's: in its name, or, before it has said its name, for its address. */
 function proves(certificate: PeerCertificate, member: MemberInfo): boolean {
