@@ -13,7 +13,15 @@ import { sleep } from "@trireme/base";
 import { type Bus, type BusStatus, controllersPermissions, createNatsBus, relayPermissions } from "@trireme/bus";
 import { type ApiClient, createApiClient } from "@trireme/client";
 import { type Informer, createInformerFactory } from "@trireme/controller";
-import { createCa, createSigningKey, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import {
+  createCa,
+  createSealingRing,
+  createSigningKey,
+  issue,
+  SEALING_FILE,
+  writeKeyPair,
+  writePrivateFile,
+} from "@trireme/pki";
 import { createMemoryStore } from "@trireme/store-client";
 import { silentLogger } from "@trireme/telemetry";
 import { type NatsCluster, startNatsCluster } from "@trireme/testkit";
@@ -47,6 +55,7 @@ beforeAll(async () => {
   const ca = await createCa("test");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
   writePrivateFile(join(dir, "sa.key"), await createSigningKey());
+  writePrivateFile(join(dir, SEALING_FILE), createSealingRing());
   const server = await issue({ ca, cn: "kube-apiserver", sans: [ADDRESS], server: true });
   writeKeyPair(dir, "apiserver", server);
   writeKeyPair(

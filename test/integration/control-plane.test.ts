@@ -28,7 +28,15 @@ import { createMemoryHub, heartbeatCodec, heartbeatSubject } from "@trireme/bus"
 import { type ApiClient, createApiClient } from "@trireme/client";
 import { type InformerFactory, createInformerFactory, leasesOf } from "@trireme/controller";
 import { type ControllersApp, createControllersApp } from "@trireme/controllers";
-import { createCa, createSigningKey, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import {
+  createCa,
+  createSealingRing,
+  createSigningKey,
+  issue,
+  SEALING_FILE,
+  writeKeyPair,
+  writePrivateFile,
+} from "@trireme/pki";
 import { type SchedulerApp, createSchedulerApp } from "@trireme/scheduler";
 import { createMemoryStore } from "@trireme/store-client";
 import { createRegistry, silentLogger } from "@trireme/telemetry";
@@ -181,6 +189,7 @@ beforeAll(async () => {
   const ca = await createCa("test");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
   writePrivateFile(join(dir, "sa.key"), await createSigningKey());
+  writePrivateFile(join(dir, SEALING_FILE), createSealingRing());
   const keep = async (file: string, cn: string, o?: string): Promise<void> => {
     const sans = file === "apiserver" ? [ADDRESS, "localhost"] : [];
     const use = file === "apiserver" ? { server: true as const } : { client: true as const };

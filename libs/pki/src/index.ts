@@ -12,3 +12,15 @@
  */
 export { type Ca, type CertRequest, type KeyPair, caFromPem, createCa, createSigningKey, issue } from "./ca.ts";
 export { mkdirPrivate, readCa, readKeyPair, writeKeyPair, writePrivateFile } from "./files.ts";
+export {
+  SEALING_FILE,
+  type SealingKey,
+  type SealingRing,
+  createSealingKey,
+  createSealingRing,
+  parseSealingRing,
+  renderSealingRing,
+  sealingKeyId,
+  withSealingKeys,
+  withoutSealingKeys,
+} from "./sealing-ring.ts";

@@ -123,13 +123,14 @@ export interface WatchHandlers {
   onProgress?(revision: number): void;
   /**
    * The watch is over and will not resume: `Expired` when the start revision was compacted (the message names the
-   * compact revision: list again), `Forbidden`, `BadRequest`. Loss of a member is no end: the client resumes.
+   * compact revision: list again), `Forbidden`, `BadRequest`; `ServiceUnavailable` from a layer that cannot read what came.
+   * Loss of a member is no end: the client resumes.
    */
   onEnd(error: StoreWatchEnd): void;
 }
 
 export interface StoreWatchEnd {
-  readonly code: "Expired" | "Forbidden" | "BadRequest";
+  readonly code: "Expired" | "Forbidden" | "BadRequest" | "ServiceUnavailable";
   readonly message: string;
   readonly compactRevision?: number;
 }

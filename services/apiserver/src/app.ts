@@ -32,6 +32,12 @@ import { ObjectStore } from "./registry/object-store.ts";
 import { Registry } from "./registry/registry.ts";
 import { EventExpiry } from "./relay/event-expiry.ts";
 import { Relay } from "./relay/relay.ts";
+import { SealingPeers } from "./sealing/peers.ts";
+import { sealingFileOf } from "./sealing/ring-file.ts";
+import { Rotator } from "./sealing/rotator.ts";
+import { sealedStore } from "./sealing/sealed-store.ts";
+import { SealingKeys } from "./sealing/sealing-keys.ts";
+import { serverAddresses } from "./sealing/server-addresses.ts";
 import { ConsistentReads } from "./storage/consistent-reads.ts";
 import { explainedStore } from "./storage/explained-store.ts";
 import { WatchCache } from "./storage/watch-cache.ts";
@@ -71,7 +77,12 @@ export interface Apiserver {
 export async function createApiserver(config: ApiserverConfig, deps: ApiserverDeps): Promise<Apiserver> {
   const clock = deps.clock ?? systemClock;
   const { log } = deps;
-  const store = explainedStore(deps.store);
+  const plain = explainedStore(deps.store);
+  const own = `${config.address}:${config.restPort}`;
+  const peers = new SealingPeers(config.pkiDir, own, () => serverAddresses(plain, config.apiServers));
+  const keys = new SealingKeys(sealingFileOf(config.pkiDir), plain, log, () => peers.keys());
+  const store = sealedStore(plain, keys);
+  const rotator = new Rotator({ keys, peers, store: plain, sealed: store, own, clock, log });
   const tls = await readTls(config.pkiDir);
   const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
   const reads = new ConsistentReads(store, cache);
@@ -101,7 +112,9 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const measurements = new Measurements(pipeline, lists, samples);
   const resources = new ResourceDoor(pipeline, measurements, () => clock.now());
   const authenticator = new Authenticator(tokens, log);
-  const door = new HttpDoor({ authenticator, keys: tokens.keys, pipeline, resources, readiness, metrics, clock, log });
+  const sealing = { keys, rotator };
+  const shared = { pipeline, sealing, resources, readiness, metrics, clock, log };
+  const door = new HttpDoor({ authenticator, keys: tokens.keys, ...shared });
   const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
   const grpc = new GrpcDoor({ pipeline, tls, log, metrics, clock });
   const pages = new Map([["", () => metrics.render()], ...(deps.neighbours ?? [])]);
@@ -131,6 +144,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       await rest.listen(config.restPort, config.address);
       await grpc.listen(config.grpcPort, config.address);
       readiness.start();
+      await keys.begin(stopping.signal);
       await cache.start();
       const { serviceCidr, apiServers } = config;
       await bootstrap({ pipeline, serviceCidr, apiServers, log, signal: stopping.signal });

@@ -3,7 +3,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Bus } from "@trireme/bus";
-import { type Ca, createCa, createSigningKey, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import {
+  type Ca,
+  SEALING_FILE,
+  createCa,
+  createSealingRing,
+  createSigningKey,
+  issue,
+  writeKeyPair,
+  writePrivateFile,
+} from "@trireme/pki";
 import { createMemoryStore } from "@trireme/store-client";
 import { silentLogger } from "@trireme/telemetry";
 import { createApiserver } from "./app.ts";
@@ -26,6 +35,7 @@ export async function startServer(port: number, bus?: Bus): Promise<ServerFixtur
   const ca = await createCa("test CA");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
   writePrivateFile(join(dir, "sa.key"), await createSigningKey());
+  writePrivateFile(join(dir, SEALING_FILE), createSealingRing());
   await identity(dir, ca, "apiserver", "kube-apiserver");
   await identity(dir, ca, "apiserver-client", "system:apiserver:s1", "system:apiservers");
   await identity(dir, ca, "admin", "admin", "system:masters");

@@ -12,6 +12,7 @@ import { type Exchange, type Request, type Response, headerOf, sendBytes, sendEr
 import { type Readiness, serveHealth } from "./health.ts";
 import { serveIssuerDocument } from "./issuer-documents.ts";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
+import { type SealingDoorParts, serveSealing } from "./sealing.ts";
 import { type ResourceDoor, isLongRunning, verbOf } from "./resources.ts";
 import { routeOf } from "./route.ts";
 import type { Upgrade } from "./tunnel.ts";
@@ -32,6 +33,7 @@ export interface DoorParts {
   /** The keys that others may verify our tokens with. */
   readonly keys: SigningKeys;
   readonly pipeline: RequestPipeline;
+  readonly sealing: SealingDoorParts;
   readonly resources: ResourceDoor;
   readonly readiness: Readiness;
   readonly metrics: ApiMetrics;
@@ -107,6 +109,7 @@ export class HttpDoor {
     const { caller, path } = exchange;
     const route = routeOf(path);
     if (route.kind === "path") {
+      if (await serveSealing(exchange, this.parts.pipeline, this.parts.sealing)) return labels;
       const verb = exchange.method === "HEAD" ? "get" : exchange.method.toLowerCase();
       const { allowed } = await this.parts.pipeline.decidePath(caller.user, verb, path);
       if (!allowed) throw forbiddenPath(caller.user.name, verb, path);

@@ -3,10 +3,11 @@ import { Packr, Unpackr } from "msgpackr";
 import type { KubeObject } from "@trireme/api";
 
 /** Byte 0 of a stored value: how the rest is encoded. */
-const FORMAT_MSGPACK = 1;
+export const FORMAT_MSGPACK = 1;
 
-/** Byte 1 of a stored value: whether the rest is sealed. Sealing comes later; the byte is there from the start. */
+/** Byte 1 of a stored value: whether the rest is sealed (`sealing/envelope.ts`). */
 const OPEN = 0;
+export const SEALED = 1;
 
 /**
  * Records would make a value depend on structures that another process has not seen; without them each value stands
@@ -38,10 +39,15 @@ export function encodeObject(object: KubeObject): Uint8Array {
   return value;
 }
 
+/** Whether a stored value has to be opened before it can be decoded. */
+export function isSealed(value: Uint8Array): boolean {
+  return value[0] === FORMAT_MSGPACK && value[1] === SEALED;
+}
+
 /** Decodes a stored value and stamps it with the revision that wrote it. */
 export function decodeObject(value: Uint8Array, modRevision: number): KubeObject {
   assert(value[0] === FORMAT_MSGPACK, `stored object has the unknown format ${value[0]}`);
-  assert(value[1] === OPEN, "stored object is sealed, and this release has no key for it");
+  assert(value[1] === OPEN, "a sealed value came past the sealed store, which opens what it reads");
   const object = unpackr.unpack(value.subarray(2)) as KubeObject;
   object.metadata.resourceVersion = String(modRevision);
   return object;

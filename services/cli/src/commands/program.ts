@@ -5,6 +5,7 @@ import { hostCommand } from "./host.ts";
 import { imageCommand } from "./image.ts";
 import { machineCommands } from "./machine.ts";
 import { objectCommands } from "./objects.ts";
+import { secretsCommand } from "./secrets.ts";
 
 /** Every command of `tri`. */
 export function createProgram(): Command {
@@ -17,6 +18,7 @@ export function createProgram(): Command {
     hostCommand(),
     imageCommand(),
     ...objectCommands(),
+    secretsCommand(),
     ...machineCommands(),
     ...developCommands(),
   ])

@@ -1,6 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import type * as bus from "@trireme/bus";
-import { type Ca, createCa, createSigningKey, issue, readCa, writeKeyPair, writePrivateFile } from "@trireme/pki";
+import {
+  type Ca,
+  SEALING_FILE,
+  createCa,
+  createSealingRing,
+  createSigningKey,
+  issue,
+  readCa,
+  writeKeyPair,
+  writePrivateFile,
+} from "@trireme/pki";
 import {
   AUTHORITIES,
   type BusIdentityPlan,
@@ -30,6 +40,7 @@ export async function createIdentities(plan: ClusterPlan): Promise<void> {
   if (!existsSync(`${dir}/sa.key`)) writePrivateFile(`${dir}/sa.key`, await createSigningKey());
   const saKey = readFileSync(`${dir}/sa.key`);
   for (const host of plan.servers) ensureFile(`${host.dir}/pki/sa.key`, () => saKey);
+  ensureSealingRing(plan);
   await createBusIdentities(plan);
   ensureFile(kubeconfigPath(plan), () =>
     kubeconfigOf(plan.name, `https://127.0.0.1:${plan.shape.httpsPort}`, {
@@ -62,6 +73,17 @@ async function ensureCertificate(plan: CertificatePlan, authorities: ReadonlyMap
 
 function ensureFile(path: string, content: () => string | Uint8Array): void {
   if (!existsSync(path)) writePrivateFile(path, content());
+}
+
+/**
+ * Gives the servers of a new cluster one ring of sealing keys. One that a server has lost comes from another server; where
+ * all have lost it the servers say so at their start, if anything is sealed with it.
+ */
+function ensureSealingRing(plan: ClusterPlan): void {
+  const files = plan.servers.map((host) => `${host.dir}/pki/${SEALING_FILE}`);
+  const present = files.find((file) => existsSync(file));
+  const ring = present === undefined ? createSealingRing() : readFileSync(present);
+  for (const file of files) ensureFile(file, () => ring);
 }
 
 interface BusRoot {
