@@ -74,6 +74,7 @@ describe("the API in gRPC", () => {
       fieldSelector: "",
       resourceVersion: "",
       allowBookmarks: false,
+      readable: false,
     });
     watch.on("data", (event: WatchResponse) => {
       seen.push({ type: event.type, object: JSON.parse(event.json.toString()) });

@@ -18,6 +18,7 @@ import { Readiness } from "./http/health.ts";
 import { Measurements } from "./http/measurements.ts";
 import { ResourceDoor } from "./http/resources.ts";
 import { HttpsServer, type TlsFiles } from "./http/server.ts";
+import { Lanes } from "./lanes.ts";
 import { createApiMetrics } from "./metrics.ts";
 import { MetricsServer } from "./metrics-server.ts";
 import { Agents } from "./pipeline/agents.ts";
@@ -112,11 +113,12 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const measurements = new Measurements(pipeline, lists, samples);
   const resources = new ResourceDoor(pipeline, measurements, () => clock.now());
   const authenticator = new Authenticator(tokens, log);
+  const lanes = new Lanes();
+  const shared = { authenticator, pipeline, readiness, lanes, metrics, clock, log };
   const sealing = { keys, rotator };
-  const shared = { pipeline, sealing, resources, readiness, metrics, clock, log };
-  const door = new HttpDoor({ authenticator, keys: tokens.keys, ...shared });
+  const door = new HttpDoor({ ...shared, keys: tokens.keys, sealing, resources });
   const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
-  const grpc = new GrpcDoor({ pipeline, tls, log, metrics, clock });
+  const grpc = new GrpcDoor({ ...shared, tls });
   const pages = new Map([["", () => metrics.render()], ...(deps.neighbours ?? [])]);
   const metricsServer = new MetricsServer(tls, pages, readiness, log);
   const relay =

@@ -1,70 +1,63 @@
-import { Metadata, type ServerErrorResponse, type StatusObject, status } from "@grpc/grpc-js";
-import type { PeerCertificate } from "node:tls";
-import { type Clock, type ErrorCode, TriremeError, errorFrom } from "@trireme/base";
-import { statusOf } from "@trireme/api";
+import type { Metadata } from "@grpc/grpc-js";
+import { type Clock, TriremeError } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
-import { userOfCertificate } from "../auth/client-certificate.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import { parseFence } from "../auth/fence.ts";
+import { requestedUser } from "../auth/impersonation.ts";
+import { ANONYMOUS } from "../auth/user.ts";
+import type { Readiness } from "../http/health.ts";
 import type { TlsFiles } from "../http/server.ts";
+import type { Lanes } from "../lanes.ts";
 import type { ApiMetrics } from "../metrics.ts";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import type { Caller } from "../pipeline/request.ts";
+import type { TlsListener } from "./listener.ts";
 
 /** What the gRPC door needs. */
 export interface GrpcParts {
+  readonly authenticator: Authenticator;
   readonly pipeline: RequestPipeline;
+  readonly readiness: Readiness;
+  readonly lanes: Lanes;
   readonly tls: TlsFiles;
   readonly log: Logger;
   readonly metrics: ApiMetrics;
   readonly clock: Clock;
 }
 
-/** Who calls: the client certificate, verified by the handshake, and the metadata that REST takes as headers. */
-export function callerOf(call: {
+/** The part of a call that says who makes it. */
+export interface Asked {
   readonly metadata: Metadata;
-  getAuthContext(): { sslPeerCertificate?: PeerCertificate } | null;
-}): Caller {
-  const certificate = call.getAuthContext()?.sslPeerCertificate;
-  if (certificate === undefined)
-    throw new TriremeError("Unauthorized", "Unauthorized: a client certificate is required");
-  const text = (key: string): string | undefined => call.metadata.get(key)[0]?.toString();
-  return {
-    user: userOfCertificate(certificate),
-    fence: parseFence(text("trireme-fence")),
-    userAgent: text("user-agent"),
-  };
+  getPeer(): string;
 }
 
-const GRPC_CODE: Readonly<Record<ErrorCode, number>> = {
-  BadRequest: status.INVALID_ARGUMENT,
-  Unauthorized: status.UNAUTHENTICATED,
-  Forbidden: status.PERMISSION_DENIED,
-  NotFound: status.NOT_FOUND,
-  AlreadyExists: status.ALREADY_EXISTS,
-  Conflict: status.ABORTED,
-  Fenced: status.FAILED_PRECONDITION,
-  Gone: status.OUT_OF_RANGE,
-  Expired: status.OUT_OF_RANGE,
-  Invalid: status.INVALID_ARGUMENT,
-  MethodNotAllowed: status.UNIMPLEMENTED,
-  NotAcceptable: status.INVALID_ARGUMENT,
-  UnsupportedMediaType: status.INVALID_ARGUMENT,
-  RequestEntityTooLarge: status.RESOURCE_EXHAUSTED,
-  TooManyRequests: status.RESOURCE_EXHAUSTED,
-  InternalError: status.INTERNAL,
-  BadGateway: status.INTERNAL,
-  ServiceUnavailable: status.UNAVAILABLE,
-  Timeout: status.DEADLINE_EXCEEDED,
-  NotLeader: status.UNAVAILABLE,
-  Cancelled: status.CANCELLED,
-  Unknown: status.UNKNOWN,
-};
+/** Tells who calls, by what REST takes too: the connection's certificate or a bearer token, and whom it wants to be. */
+export class Callers {
+  private readonly parts: Pick<GrpcParts, "authenticator" | "pipeline">;
+  private readonly listener: Pick<TlsListener, "socketOf">;
 
-/** An error as gRPC carries it: the reason in the trailer `trireme-reason`, the Status in `trireme-status-bin`. */
-export function toGrpcError(thrown: unknown): ServerErrorResponse & Partial<StatusObject> {
-  const error = errorFrom(thrown);
-  const metadata = new Metadata();
-  metadata.set("trireme-reason", error.code);
-  metadata.set("trireme-status-bin", Buffer.from(JSON.stringify(statusOf(error))));
-  return { name: error.code, message: error.message, code: GRPC_CODE[error.code], details: error.message, metadata };
+  constructor(parts: Pick<GrpcParts, "authenticator" | "pipeline">, listener: Pick<TlsListener, "socketOf">) {
+    this.parts = parts;
+    this.listener = listener;
+  }
+
+  /** Throws Unauthorized for who shows nothing, or what proves nothing; Forbidden for who may not be whom it wants to be. */
+  async of(call: Asked): Promise<Caller> {
+    const text = (key: string): string | undefined => call.metadata.get(key)[0]?.toString();
+    const socket = this.listener.socketOf(call.getPeer());
+    if (socket === undefined) throw new TriremeError("Cancelled", "the connection is gone");
+    const user = await this.parts.authenticator.userOf(socket, text("authorization"));
+    if (user === ANONYMOUS) throw unauthorized();
+    const caller = { user, fence: parseFence(text("trireme-fence")), userAgent: text("user-agent") };
+    const actsAs = requestedUser((name) => call.metadata.get(name).map(String));
+    return actsAs === undefined ? caller : await this.parts.pipeline.actAs(caller, actsAs);
+  }
+}
+
+function unauthorized(): TriremeError {
+  return new TriremeError(
+    "Unauthorized",
+    "Unauthorized: this server asks for a client certificate of the cluster's CA, or for a ServiceAccount's token " +
+      "in the metadata `authorization: Bearer <token>`",
+  );
 }

@@ -62,7 +62,14 @@ spec:
 const apply = (manifest: string, more: { dryRun?: boolean } = {}) =>
   call<ApplyResponse>((done) =>
     clientOf("admin").apply(
-      { manifest: Buffer.from(manifest), fieldManager: "t", force: false, dryRun: more.dryRun ?? false, namespace: "" },
+      {
+        manifest: Buffer.from(manifest),
+        fieldManager: "t",
+        force: false,
+        dryRun: more.dryRun ?? false,
+        namespace: "",
+        readable: false,
+      },
       done,
     ),
   );
@@ -80,6 +87,7 @@ describe("ManifestService", () => {
       fieldSelector: "",
       resourceVersion: "",
       allowBookmarks: false,
+      readable: false,
     });
     watch.on("data", ({ type, json }: WatchResponse) => {
       events.push(`${type} ${JSON.parse(json.toString()).spec.replicas}`);
@@ -90,7 +98,7 @@ describe("ManifestService", () => {
     expect(outcomes(await apply(WEB))).toEqual(["unchanged"]);
     expect(outcomes(await apply(WEB.replace("replicas: 2", "replicas: 3")))).toEqual(["configured"]);
     const got = await call<GetResponse>((done) =>
-      client.get({ object: web, subresource: "", resourceVersion: "" }, done),
+      client.get({ object: web, subresource: "", resourceVersion: "", readable: false }, done),
     );
     expect(JSON.parse(got.json.toString())).toMatchObject({ kind: "Deployment", spec: { replicas: 3 } });
     const listed = await call<ListResponse>((done) =>
@@ -103,6 +111,7 @@ describe("ManifestService", () => {
           resourceVersion: "",
           limit: 0n,
           continueToken: "",
+          readable: false,
         },
         done,
       ),
@@ -111,7 +120,16 @@ describe("ManifestService", () => {
     const patch = Buffer.from(JSON.stringify({ spec: { replicas: 4 } }));
     const patched = await call<PatchResponse>((done) =>
       client.patch(
-        { object: web, subresource: "", type: "merge", patch, fieldManager: "", force: false, dryRun: false },
+        {
+          object: web,
+          subresource: "",
+          type: "merge",
+          patch,
+          fieldManager: "",
+          force: false,
+          dryRun: false,
+          readable: false,
+        },
         done,
       ),
     );
@@ -123,7 +141,10 @@ describe("ManifestService", () => {
     const stale = call<ScaleResponse>((done) => client.scale({ object: web, replicas: 6, currentReplicas: 4 }, done));
     await expect(stale).rejects.toMatchObject({ code: status.ABORTED });
     const deleted = await call<DeleteResponse>((done) =>
-      client.delete({ object: web, propagationPolicy: "", uid: "", resourceVersion: "", dryRun: false }, done),
+      client.delete(
+        { object: web, propagationPolicy: "", uid: "", resourceVersion: "", dryRun: false, readable: false },
+        done,
+      ),
     );
     expect(deleted.gone).toBe(true);
     await expect.poll(() => events).toEqual(["ADDED 2", "MODIFIED 3", "MODIFIED 4", "MODIFIED 5", "DELETED 5"]);
@@ -140,7 +161,7 @@ describe("ManifestService", () => {
     expect((told as ServiceError).details).toContain("spec.replica");
     const half = { resource: { group: "", version: "v1", resource: "configmaps" }, namespace: "default", name: "half" };
     const missing = call<GetResponse>((done) =>
-      clientOf("admin").get({ object: half, subresource: "", resourceVersion: "" }, done),
+      clientOf("admin").get({ object: half, subresource: "", resourceVersion: "", readable: false }, done),
     );
     await expect(missing).rejects.toMatchObject({ code: status.NOT_FOUND, details: 'configmaps "half" not found' });
     await expect(apply("a: [")).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -148,7 +169,10 @@ describe("ManifestService", () => {
 
   it("tells reason and Status of an error in its trailers", async () => {
     const error = (await call<GetResponse>((done) =>
-      clientOf("admin").get({ object: { ...web, name: "no" }, subresource: "", resourceVersion: "" }, done),
+      clientOf("admin").get(
+        { object: { ...web, name: "no" }, subresource: "", resourceVersion: "", readable: false },
+        done,
+      ),
     ).catch((thrown: unknown) => thrown)) as ServiceError;
     expect(error.metadata.get("trireme-reason")).toEqual(["NotFound"]);
     const [bytes] = error.metadata.get("trireme-status-bin");
@@ -173,7 +197,7 @@ describe("ManifestService", () => {
     expect(results.map((one) => one.error?.reason ?? "bound")).toEqual(["bound", "bound", "NotFound"]);
   });
 
-  it("lets nobody in without a certificate of the cluster, and nobody further than he may", async () => {
+  it("lets nobody in who proves nothing, and nobody further than he may", async () => {
     const ca = readFileSync(join(server.dir, "ca.crt"));
     const anonymous = new ManifestServiceClient(`127.0.0.1:${REST + 1}`, credentials.createSsl(ca));
     clients.push(anonymous);
@@ -185,12 +209,15 @@ describe("ManifestService", () => {
       resourceVersion: "",
       limit: 0n,
       continueToken: "",
+      readable: false,
     };
     await expect(call<ListResponse>((done) => anonymous.list(list, done))).rejects.toMatchObject({
-      code: status.UNAVAILABLE,
+      code: status.UNAUTHENTICATED,
+      details: expect.stringContaining("client certificate of the cluster's CA"),
     });
     await expect(call<ListResponse>((done) => clientOf("stranger").list(list, done))).rejects.toMatchObject({
-      code: status.UNAVAILABLE,
+      code: status.UNAUTHENTICATED,
+      details: expect.stringContaining("the client certificate is not valid here"),
     });
     const secrets = { ...list, resource: { group: "", version: "v1", resource: "secrets" } };
     await expect(call<ListResponse>((done) => clientOf("node").list(secrets, done))).rejects.toMatchObject({

@@ -6,7 +6,8 @@ import { parseFence } from "../auth/fence.ts";
 import { type Headers, requestedUser } from "../auth/impersonation.ts";
 import type { SigningKeys } from "../auth/tokens/signing-keys.ts";
 import { ANONYMOUS } from "../auth/user.ts";
-import type { ApiMetrics, InFlight, RequestLabels } from "../metrics.ts";
+import type { Lane, Lanes } from "../lanes.ts";
+import type { ApiMetrics, RequestLabels } from "../metrics.ts";
 import { serveDocument } from "./documents.ts";
 import { type Exchange, type Request, type Response, headerOf, sendBytes, sendError } from "./exchange.ts";
 import { type Readiness, serveHealth } from "./health.ts";
@@ -17,15 +18,8 @@ import { type ResourceDoor, isLongRunning, verbOf } from "./resources.ts";
 import { routeOf } from "./route.ts";
 import type { Upgrade } from "./tunnel.ts";
 
-/** Requests under way at once, as in Kubernetes: beyond it clients are told to come back rather than kept waiting. */
-const MAX_READS_IN_FLIGHT = 400;
-const MAX_WRITES_IN_FLIGHT = 200;
-
-/** Watches and log streams open at once on one server: each costs a connection's stream and a queue. */
-const MAX_LONG_RUNNING = 10_000;
-
 /** Longest answer to anything that does not last by nature. */
-const REQUEST_TIMEOUT_MS = 60_000;
+export const REQUEST_TIMEOUT_MS = 60_000;
 
 /** What the HTTP door needs. */
 export interface DoorParts {
@@ -36,28 +30,19 @@ export interface DoorParts {
   readonly sealing: SealingDoorParts;
   readonly resources: ResourceDoor;
   readonly readiness: Readiness;
+  readonly lanes: Lanes;
   readonly metrics: ApiMetrics;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** Requests of one lane share a bound. */
-type Lane = keyof InFlight;
-
-const LANE_BOUNDS: Readonly<Record<Lane, number>> = {
-  read: MAX_READS_IN_FLIGHT,
-  write: MAX_WRITES_IN_FLIGHT,
-  long: MAX_LONG_RUNNING,
-};
-
 /** The front door: who is it, where to, is there room; then the answer or the Status that says why not. */
 export class HttpDoor {
   private readonly parts: DoorParts;
-  private readonly inFlight: InFlight = { read: 0, write: 0, long: 0 };
 
   constructor(parts: DoorParts) {
     this.parts = parts;
-    parts.metrics.observeInFlight(() => this.inFlight);
+    parts.metrics.observeInFlight(() => parts.lanes.inFlight);
   }
 
   /** Handles one request; never rejects. */
@@ -123,8 +108,7 @@ export class HttpDoor {
     labelsOf.set(exchange.request, full);
     const isLong = isLongRunning(verb, route);
     const lane: Lane = isLong ? "long" : verb === "get" || verb === "list" ? "read" : "write";
-    if (this.inFlight[lane] >= LANE_BOUNDS[lane]) throw tooMany(lane);
-    this.inFlight[lane] += 1;
+    const leave = this.parts.lanes.enter(lane);
     const cancelTimeout = isLong
       ? undefined
       : this.parts.clock.after(REQUEST_TIMEOUT_MS, () => sendError(exchange.response, timedOut()));
@@ -132,7 +116,7 @@ export class HttpDoor {
       await this.parts.resources.serve(exchange, route, verb);
     } finally {
       cancelTimeout?.();
-      this.inFlight[lane] -= 1;
+      leave();
     }
     return full;
   }
@@ -172,14 +156,6 @@ function unauthorized(): TriremeError {
 
 function forbiddenPath(user: string, verb: string, path: string): TriremeError {
   return new TriremeError("Forbidden", `forbidden: User "${user}" cannot ${verb} path "${path}"`);
-}
-
-function tooMany(lane: Lane): TriremeError {
-  return new TriremeError(
-    "TooManyRequests",
-    `too many requests: this server has ${LANE_BOUNDS[lane]} of this kind under way; please try again later`,
-    { details: { retryAfterSeconds: 1 } },
-  );
 }
 
 function timedOut(): TriremeError {
