@@ -54,8 +54,8 @@ beforeAll(async () => {
   nats = await startNatsCluster(3, NATS_PORT);
   const ca = await createCa("test");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
-  writePrivateFile(join(dir, "sa.key"), await createSigningKey());
-  writePrivateFile(join(dir, SEALING_FILE), createSealingRing());
+  writePrivateFile(join(dir, "shared", SEALING_FILE), createSealingRing());
+  writePrivateFile(join(dir, "shared/sa.key"), await createSigningKey());
   const server = await issue({ ca, cn: "kube-apiserver", sans: [ADDRESS], server: true });
   writeKeyPair(dir, "apiserver", server);
   writeKeyPair(

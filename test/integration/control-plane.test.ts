@@ -188,8 +188,8 @@ async function complete(name: string, replicas: number): Promise<Deployment> {
 beforeAll(async () => {
   const ca = await createCa("test");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
-  writePrivateFile(join(dir, "sa.key"), await createSigningKey());
-  writePrivateFile(join(dir, SEALING_FILE), createSealingRing());
+  writePrivateFile(join(dir, "shared", SEALING_FILE), createSealingRing());
+  writePrivateFile(join(dir, "shared/sa.key"), await createSigningKey());
   const keep = async (file: string, cn: string, o?: string): Promise<void> => {
     const sans = file === "apiserver" ? [ADDRESS, "localhost"] : [];
     const use = file === "apiserver" ? { server: true as const } : { client: true as const };

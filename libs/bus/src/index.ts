@@ -23,6 +23,7 @@ export {
   createAccount,
   createOperator,
   createUser,
+  createUserSeed,
   readClaims,
   signUser,
 } from "./jwt.ts";

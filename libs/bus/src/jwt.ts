@@ -78,6 +78,11 @@ export function createUser(claims: NatsUserClaims, account: NatsSigner, nowMs = 
   return { jwt: signUser(claims, keys.publicKey, account, nowMs), seed: keys.seed };
 }
 
+/** The secret of a user whose claims somebody else signs: its public key is {@link publicKeyOfSeed}. */
+export function createUserSeed(): string {
+  return createNatsKeys("user").seed;
+}
+
 /** Signs claims for a key pair that already exists, e.g. to renew a user whose seed stays where it is. */
 export function signUser(claims: NatsUserClaims, publicKey: string, account: NatsSigner, nowMs = Date.now()): string {
   if (!publicKey.startsWith("U")) throw new TriremeError("BadRequest", "a user's public key starts with U");

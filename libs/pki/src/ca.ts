@@ -1,4 +1,4 @@
-import { X509Certificate, createPrivateKey, randomBytes, webcrypto } from "node:crypto";
+import { X509Certificate, createHash, createPrivateKey, createPublicKey, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import { TriremeError, assert } from "@trireme/base";
 import type * as x509 from "@peculiar/x509";
@@ -21,6 +21,8 @@ export interface CertRequest {
   readonly cn: string;
   /** Organisations: the user's groups. */
   readonly o?: string | readonly string[];
+  /** Organisational unit: what else the holder is bound to; for identities of a host, its host id. */
+  readonly ou?: string;
   /** DNS names and IP addresses that the holder may serve under. */
   readonly sans?: readonly string[];
   readonly server?: boolean;
@@ -75,6 +77,17 @@ export async function createCa(name: string, days = CA_DAYS): Promise<Ca> {
 
 /** Makes a key and a certificate for it, signed by `ca`, for TLS servers, TLS clients or both. */
 export async function issue(request: CertRequest): Promise<KeyPair> {
+  const keys = await generateKeys();
+  return { cert: await certify(request, keys.publicKey), key: await privatePem(keys.privateKey) };
+}
+
+/** Signs a certificate for a key that its holder keeps: `publicKey` is SPKI, DER. */
+export async function sign(request: CertRequest, publicKey: Uint8Array): Promise<string> {
+  const key = await webcrypto.subtle.importKey("spki", Uint8Array.from(publicKey), EC_P256, true, ["verify"]);
+  return certify(request, key);
+}
+
+async function certify(request: CertRequest, publicKey: webcrypto.CryptoKey): Promise<string> {
   const x509 = await loadX509();
   assert(request.server === true || request.client === true, "a certificate is for a server, a client or both");
   const usages = [
@@ -87,26 +100,82 @@ export async function issue(request: CertRequest): Promise<KeyPair> {
     new x509.ExtendedKeyUsageExtension(usages),
   ];
   const sans = request.sans ?? [];
-  if (sans.length > 0) {
-    const names = [...new Set(sans)].map((san) => ({
-      type: isIP(san) === 0 ? ("dns" as const) : ("ip" as const),
-      value: san,
-    }));
-    extensions.push(new x509.SubjectAlternativeNameExtension(names));
-  }
-  const [keys, signer] = await Promise.all([generateKeys(), signerOf(x509, request.ca)]);
-  const organisations = request.o === undefined ? [] : typeof request.o === "string" ? [request.o] : request.o;
+  if (sans.length > 0) extensions.push(new x509.SubjectAlternativeNameExtension(sanEntries(sans)));
+  const signer = await signerOf(x509, request.ca);
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: distinguishedName(x509, request.cn, organisations),
+    subject: distinguishedName(x509, request.cn, listOf(request.o), request.ou),
     issuer: signer.issuer,
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: signer.key,
     signingAlgorithm: SIGNING,
     ...validity(request.days ?? LEAF_DAYS),
     extensions,
   });
-  return { cert: pem(cert), key: await privatePem(keys.privateKey) };
+  return pem(cert);
+}
+
+/** What a holder of a key asks to be certified. */
+export interface RequestSubject {
+  readonly cn: string;
+  readonly o?: string | readonly string[];
+  readonly sans?: readonly string[];
+}
+
+/** What a certificate request says; whoever made it holds the key. */
+export interface ParsedRequest {
+  readonly cn: string;
+  readonly o: readonly string[];
+  readonly sans: readonly string[];
+  /** SPKI, DER. */
+  readonly publicKey: Buffer;
+}
+
+/** Makes a certificate request (PKCS #10, PEM), signed with `key` (PEM); the key stays where it is. */
+export async function createRequest(subject: RequestSubject, key: string): Promise<string> {
+  const x509 = await loadX509();
+  const keys = await importKeys(key);
+  const sans = subject.sans ?? [];
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: distinguishedName(x509, subject.cn, listOf(subject.o)),
+    keys,
+    signingAlgorithm: SIGNING,
+    extensions: sans.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(sanEntries(sans))],
+  });
+  return `${request.toString("pem").trim()}\n`;
+}
+
+/** Reads a certificate request and verifies that it was signed with its own key. Throws BadRequest. */
+export async function parseRequest(text: string): Promise<ParsedRequest> {
+  const x509 = await loadX509();
+  let request: x509.Pkcs10CertificateRequest;
+  try {
+    request = new x509.Pkcs10CertificateRequest(text);
+  } catch (cause) {
+    throw new TriremeError("BadRequest", "a certificate request cannot be read: it must be PKCS #10, PEM", { cause });
+  }
+  const publicKey = Buffer.from(request.publicKey.rawData);
+  const algorithm = request.publicKey.algorithm as { readonly namedCurve?: string };
+  if (algorithm.namedCurve !== "P-256") throw new TriremeError("BadRequest", "keys must be EC P-256");
+  if (!(await request.verify())) {
+    throw new TriremeError("BadRequest", "a certificate request is not signed with its own key");
+  }
+  const name = request.subjectName;
+  const extension = request.extensions.find((it) => it instanceof x509.SubjectAlternativeNameExtension);
+  const sans = (extension?.names.items ?? []).map((it) => it.value);
+  return { cn: name.getField("CN")[0] ?? "", o: name.getField("O"), sans, publicKey };
+}
+
+/** SHA-256 of a certificate's DER, hex: what join tokens pin. */
+export function fingerprintOf(cert: string | Uint8Array): string {
+  return createHash("sha256")
+    .update(new X509Certificate(typeof cert === "string" ? cert : Buffer.from(cert)).raw)
+    .digest("hex");
+}
+
+/** The public half of a private key (PEM), SPKI, DER. */
+export function publicKeyOf(key: string): Buffer {
+  return createPublicKey(key).export({ type: "spki", format: "der" });
 }
 
 /** An EC P-256 private key, PEM, without a certificate: e.g. for signing tokens. */
@@ -150,6 +219,23 @@ async function readSigner(library: typeof x509, ca: Ca): Promise<Signer> {
   return { issuer: new library.X509Certificate(ca.cert).subjectName, key };
 }
 
+async function importKeys(key: string): Promise<webcrypto.CryptoKeyPair> {
+  const der = createPrivateKey(key).export({ type: "pkcs8", format: "der" });
+  const { subtle } = webcrypto;
+  return {
+    privateKey: await subtle.importKey("pkcs8", der, EC_P256, false, ["sign"]),
+    publicKey: await subtle.importKey("spki", publicKeyOf(key), EC_P256, true, ["verify"]),
+  };
+}
+
+function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  return value === undefined ? [] : typeof value === "string" ? [value] : value;
+}
+
+function sanEntries(sans: readonly string[]): { type: "dns" | "ip"; value: string }[] {
+  return [...new Set(sans)].map((san) => ({ type: isIP(san) === 0 ? ("dns" as const) : ("ip" as const), value: san }));
+}
+
 async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", key));
   return createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({
@@ -174,7 +260,11 @@ function validity(days: number): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(now - BACKDATE_MS), notAfter: new Date(now + days * DAY_MS) };
 }
 
-function distinguishedName(library: typeof x509, cn: string, organisations: readonly string[]): string {
-  const json: x509.JsonName = [...organisations.map((o) => ({ O: [o] })), { CN: [cn] }];
+function distinguishedName(library: typeof x509, cn: string, organisations: readonly string[], ou?: string): string {
+  const json: x509.JsonName = [
+    ...organisations.map((o) => ({ O: [o] })),
+    ...(ou === undefined ? [] : [{ OU: [ou] }]),
+    { CN: [cn] },
+  ];
   return new library.Name(json).toString();
 }

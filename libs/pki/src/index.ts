@@ -10,7 +10,22 @@
  * writeKeyPair(dir, "node", pair);                          // node.key, node.crt
  * ```
  */
-export { type Ca, type CertRequest, type KeyPair, caFromPem, createCa, createSigningKey, issue } from "./ca.ts";
+export {
+  type Ca,
+  type CertRequest,
+  type KeyPair,
+  type ParsedRequest,
+  type RequestSubject,
+  caFromPem,
+  createCa,
+  createRequest,
+  createSigningKey,
+  fingerprintOf,
+  issue,
+  parseRequest,
+  publicKeyOf,
+  sign,
+} from "./ca.ts";
 export { mkdirPrivate, readCa, readKeyPair, writeKeyPair, writePrivateFile } from "./files.ts";
 export {
   SEALING_FILE,
@@ -24,3 +39,24 @@ export {
   withSealingKeys,
   withoutSealingKeys,
 } from "./sealing-ring.ts";
+export { type NodeIdentity, hostIdOf, nodeIdentities } from "./node-identities.ts";
+export { readSharedFolder, sharedFolderOf, writeSharedFolder } from "./shared-folder.ts";
+export {
+  CA_PATH,
+  type ClusterFacts,
+  HOST_LABEL,
+  type HostData,
+  type HostRole,
+  type IdentityRequests,
+  JOIN_PATH,
+  type JoinAnswer,
+  type JoinRequest,
+  RENEW_PATH,
+  type ServerAddress,
+  type SignedIdentities,
+  TOKEN_SECRET_TYPE,
+  type TokenData,
+  hostRecordName,
+  tokenSecretName,
+} from "./join-messages.ts";
+export { type JoinToken, createJoinToken, formatJoinToken, joinSecretHash, parseJoinToken } from "./join-token.ts";

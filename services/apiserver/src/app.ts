@@ -1,8 +1,10 @@
+import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, sleep, systemClock } from "@trireme/base";
 import { RESOURCES } from "@trireme/api";
 import { type Bus, SampleBook } from "@trireme/bus";
+import { hostIdOf, publicKeyOf, sharedFolderOf } from "@trireme/pki";
 import type { StoreClient } from "@trireme/store-client";
 import { type Logger, type Registry as MetricsRegistry, createRegistry } from "@trireme/telemetry";
 import { Authenticator } from "./auth/authenticator.ts";
@@ -19,6 +21,9 @@ import { Measurements } from "./http/measurements.ts";
 import { ResourceDoor } from "./http/resources.ts";
 import { HttpsServer, type TlsFiles } from "./http/server.ts";
 import { Lanes } from "./lanes.ts";
+import type { HostRecord } from "./join/decide.ts";
+import { JoinDoor } from "./join/join-door.ts";
+import { ServerList } from "./join/server-list.ts";
 import { createApiMetrics } from "./metrics.ts";
 import { MetricsServer } from "./metrics-server.ts";
 import { Agents } from "./pipeline/agents.ts";
@@ -92,7 +97,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const agents = new Agents(objects, config.pkiDir);
   const lists = new Lists(store, cache, reads);
   const authorizer = new Authorizer(cache);
-  const tokens = new TokenAuthority(readSigningKeys(config.pkiDir), objects, reads, clock);
+  const tokens = new TokenAuthority(readSigningKeys(sharedFolderOf(config.pkiDir)), objects, reads, clock);
   const pipeline = new RequestPipeline({
     authorizer,
     tokens,
@@ -116,7 +121,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const lanes = new Lanes();
   const shared = { authenticator, pipeline, readiness, lanes, metrics, clock, log };
   const sealing = { keys, rotator };
-  const door = new HttpDoor({ ...shared, keys: tokens.keys, sealing, resources });
+  const joins = new JoinDoor({ config, pipeline, cache, reads, clock, log });
+  const door = new HttpDoor({ ...shared, keys: tokens.keys, sealing, resources, joins });
   const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
   const grpc = new GrpcDoor({ ...shared, tls });
   const pages = new Map([["", () => metrics.render()], ...(deps.neighbours ?? [])]);
@@ -134,6 +140,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
           name: config.name,
           resources: RESOURCES,
         });
+  const { name, restPort } = config;
+  const serverList = new ServerList({ pipeline, cache, clock, log, name, restPort });
   const expiry = new EventExpiry(pipeline, cache, clock, log);
   const stopping = new AbortController();
   let endSamples: (() => void) | undefined;
@@ -149,9 +157,11 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       await keys.begin(stopping.signal);
       await cache.start();
       const { serviceCidr, apiServers } = config;
-      await bootstrap({ pipeline, serviceCidr, apiServers, log, signal: stopping.signal });
+      const founder = readFounder(config);
+      await bootstrap({ pipeline, cache, serviceCidr, apiServers, founder, log, signal: stopping.signal });
       authorizer.begin();
       endSamples = deps.bus === undefined ? undefined : samples.follow(deps.bus, registry);
+      serverList.start();
       relay?.start();
       expiry.start();
       log.info("apiserver started", { address: config.address, revision: cache.revision });
@@ -162,6 +172,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       expiry.stop();
       endSamples?.();
       await relay?.stop();
+      await serverList.stop();
       await sleep(DRAIN_NOTICE_MS);
       pipeline.endWatches();
       await Promise.all([rest.close(DRAIN_MS), grpc.close(DRAIN_MS)]);
@@ -172,6 +183,13 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       log.info("apiserver stopped");
     },
   };
+}
+
+/** This server as a cluster's first: by the key of its machine; a server without one has not come by a join. */
+function readFounder({ name, address, pkiDir }: ApiserverConfig): HostRecord | undefined {
+  const path = join(pkiDir, "host.key");
+  if (!existsSync(path)) return undefined;
+  return { name, role: "server", address, hostId: hostIdOf(publicKeyOf(readFileSync(path, "utf8"))) };
 }
 
 function rangesOf(config: ApiserverConfig, cache: WatchCache): AllocationRanges {

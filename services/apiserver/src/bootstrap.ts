@@ -14,10 +14,13 @@ import {
 import type { Logger } from "@trireme/telemetry";
 import { APISERVER } from "./auth/user.ts";
 import { ensureDefaultPolicy } from "./auth/rbac/ensure-default-policy.ts";
+import type { HostRecord } from "./join/decide.ts";
+import { cachedHosts, writeHost } from "./join/hosts.ts";
 import type { RequestPipeline } from "./pipeline/pipeline.ts";
 import type { Caller } from "./pipeline/request.ts";
 import { deepEqual } from "./registry/equality.ts";
 import { formatAddress, parseBlock } from "./registry/ipv4.ts";
+import type { WatchCache } from "./storage/watch-cache.ts";
 
 const SYSTEM_NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
@@ -29,9 +32,12 @@ const CALLER: Caller = { user: APISERVER, userAgent: "trireme-apiserver" };
 /** What the cluster is told of itself. */
 export interface BootstrapOptions {
   readonly pipeline: RequestPipeline;
+  readonly cache: WatchCache;
   readonly serviceCidr: string;
   /** `host:port` of every server's REST API. */
   readonly apiServers: readonly string[];
+  /** This server, in case that it is the cluster's first. */
+  readonly founder: HostRecord | undefined;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -57,14 +63,19 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
   }
 }
 
-async function ensureAll({ pipeline, serviceCidr, apiServers }: BootstrapOptions): Promise<void> {
+async function ensureAll(options: BootstrapOptions): Promise<void> {
+  const { pipeline, cache, serviceCidr, apiServers, founder } = options;
   for (const name of SYSTEM_NAMESPACES) {
     await createOnce(pipeline, NAMESPACES as Resource, undefined, { metadata: { name } });
   }
   await ensureDefaultPolicy(pipeline, CALLER);
   await createOnce(pipeline, SERVICES as Resource, "default", kubernetesService(serviceCidr));
   await createOnce(pipeline, STORAGECLASSES as Resource, undefined, LOCAL_PATH);
-  await ensureEndpoints(pipeline, apiServers);
+  const servers = cachedHosts(cache).filter((host) => host.role === "server");
+  // The first server has nobody to join; whoever comes later has its record before it starts.
+  if (founder !== undefined && servers.length === 0) await writeHost(pipeline, founder, Date.now());
+  // From here on the list of servers is kept by those that have joined.
+  if (servers.length === 0) await ensureEndpoints(pipeline, apiServers);
 }
 
 /** The built-in class: a directory of the node on which the claim's first pod runs. */

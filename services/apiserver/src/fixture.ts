@@ -81,7 +81,15 @@ export async function startPipeline(
   });
   await cache.start();
   const signal = new AbortController().signal;
-  await bootstrap({ pipeline, serviceCidr: "10.96.0.0/16", apiServers: ["10.0.0.1:6443"], log, signal });
+  await bootstrap({
+    pipeline,
+    cache,
+    serviceCidr: "10.96.0.0/16",
+    apiServers: ["10.0.0.1:6443"],
+    founder: undefined,
+    log,
+    signal,
+  });
   authorizer.begin();
   return {
     store,

@@ -10,6 +10,7 @@ import {
   createSealingRing,
   createSigningKey,
   issue,
+  sharedFolderOf,
   writeKeyPair,
   writePrivateFile,
 } from "@trireme/pki";
@@ -34,8 +35,8 @@ export async function startServer(port: number, bus?: Bus): Promise<ServerFixtur
   const dir = mkdtempSync(join(tmpdir(), "apiserver-"));
   const ca = await createCa("test CA");
   writePrivateFile(join(dir, "ca.crt"), ca.cert);
-  writePrivateFile(join(dir, "sa.key"), await createSigningKey());
-  writePrivateFile(join(dir, SEALING_FILE), createSealingRing());
+  writePrivateFile(join(sharedFolderOf(dir), SEALING_FILE), createSealingRing());
+  writePrivateFile(join(sharedFolderOf(dir), "sa.key"), await createSigningKey());
   await identity(dir, ca, "apiserver", "kube-apiserver");
   await identity(dir, ca, "apiserver-client", "system:apiserver:s1", "system:apiservers");
   await identity(dir, ca, "admin", "admin", "system:masters");

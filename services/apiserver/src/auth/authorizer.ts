@@ -6,6 +6,7 @@ import { NodeGraph } from "./node/node-graph.ts";
 import type { Attributes, Decision } from "./policy.ts";
 import { CachedPolicies } from "./rbac/cached-policies.ts";
 import type { PolicySource, Resolved } from "./rbac/policies.ts";
+import { removedReason } from "../join/hosts.ts";
 import { ALL, ruleAllows, ruleAllowsPath } from "./rbac/rules.ts";
 import { type User, nodeOf } from "./user.ts";
 
@@ -51,6 +52,8 @@ export class Authorizer {
   /** Decides on a resource. Throws ServiceUnavailable instead of refusing before the default roles are there. */
   authorize(user: User, want: Attributes): Decision {
     if (user.groups.includes(MASTERS)) return { allowed: true };
+    const removed = removedReason(this.cache, user);
+    if (removed !== undefined) return this.refusal([removed]);
     const node = nodeOf(user);
     const asNode = node === undefined ? undefined : authorizeNode(this.graph, node, want);
     if (asNode?.allowed === true) return asNode;

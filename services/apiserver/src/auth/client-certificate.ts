@@ -1,6 +1,6 @@
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import { TriremeError } from "@trireme/base";
-import { ANONYMOUS, AUTHENTICATED, type User } from "./user.ts";
+import { ANONYMOUS, AUTHENTICATED, HOST_ID, type User } from "./user.ts";
 
 /** One TLS connection has one identity for its life; requests on it need no second look. */
 const known = new WeakMap<TLSSocket, User>();
@@ -29,11 +29,16 @@ export function userOfConnection(socket: TLSSocket): User {
 /** Common name and organisations of a verified certificate. */
 export function userOfCertificate(certificate: Pick<PeerCertificate, "subject">): User {
   // Repeated attributes come as arrays, whatever the type declaration says.
-  const { CN, O } = certificate.subject as { CN?: string | string[]; O?: string | string[] };
+  const { CN, O, OU } = certificate.subject as Record<"CN" | "O" | "OU", string | string[] | undefined>;
   const name = Array.isArray(CN) ? CN[0] : CN;
   if (name === undefined || name === "") {
     throw new TriremeError("Unauthorized", "Unauthorized: the client certificate names no user: its subject has no CN");
   }
   const groups = O === undefined ? [] : Array.isArray(O) ? O : [O];
-  return { name, groups: [...groups, AUTHENTICATED] };
+  const hostId = Array.isArray(OU) ? OU[0] : OU;
+  return {
+    name,
+    groups: [...groups, AUTHENTICATED],
+    ...(hostId === undefined ? {} : { extra: { [HOST_ID]: [hostId] } }),
+  };
 }

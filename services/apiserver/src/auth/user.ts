@@ -11,6 +11,9 @@ export interface User {
 /** The group of every user that proved who it is. */
 export const AUTHENTICATED = "system:authenticated";
 
+/** The key of {@link User.extra} under which the certificate of a machine that has joined says which machine it is. */
+export const HOST_ID = "trireme.io/host-id";
+
 /** Whoever shows no certificate; may ask for health alone. */
 export const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
 

@@ -12,6 +12,7 @@ import { serveDocument } from "./documents.ts";
 import { type Exchange, type Request, type Response, headerOf, sendBytes, sendError } from "./exchange.ts";
 import { type Readiness, serveHealth } from "./health.ts";
 import { serveIssuerDocument } from "./issuer-documents.ts";
+import type { JoinDoor } from "../join/join-door.ts";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import { type SealingDoorParts, serveSealing } from "./sealing.ts";
 import { type ResourceDoor, isLongRunning, verbOf } from "./resources.ts";
@@ -24,6 +25,8 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** What the HTTP door needs. */
 export interface DoorParts {
   readonly authenticator: Authenticator;
+  /** Machines that join have nothing yet to authenticate with. */
+  readonly joins: JoinDoor;
   /** The keys that others may verify our tokens with. */
   readonly keys: SigningKeys;
   readonly pipeline: RequestPipeline;
@@ -56,6 +59,7 @@ export class HttpDoor {
     try {
       const exchange = await this.open(request, response, gone.signal, upgrade);
       if (serveHealth(exchange, this.parts.readiness)) return;
+      if (await this.parts.joins.serve(exchange)) return;
       if (exchange.caller.user === ANONYMOUS) throw unauthorized();
       const actsAs = requestedUser(headersOf(request));
       const caller = actsAs === undefined ? exchange.caller : await this.parts.pipeline.actAs(exchange.caller, actsAs);

@@ -3,9 +3,10 @@ import { clusterCommands } from "./cluster.ts";
 import { developCommands } from "./develop.ts";
 import { hostCommand } from "./host.ts";
 import { imageCommand } from "./image.ts";
-import { machineCommands } from "./machine.ts";
+import { machineCommand } from "./machine.ts";
 import { objectCommands } from "./objects.ts";
 import { secretsCommand } from "./secrets.ts";
+import { tokenCommand } from "./token.ts";
 
 /** Every command of `tri`. */
 export function createProgram(): Command {
@@ -19,7 +20,9 @@ export function createProgram(): Command {
     imageCommand(),
     ...objectCommands(),
     secretsCommand(),
-    ...machineCommands(),
+    machineCommand("server", "run one server of a cluster: found it, join it, or start again"),
+    machineCommand("agent", "run one node of a cluster: join it, or start again"),
+    tokenCommand(),
     ...developCommands(),
   ])
     program.addCommand(command);

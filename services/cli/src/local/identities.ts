@@ -39,9 +39,14 @@ export async function createIdentities(plan: ClusterPlan): Promise<void> {
   }
   if (!existsSync(`${dir}/sa.key`)) writePrivateFile(`${dir}/sa.key`, await createSigningKey());
   const saKey = readFileSync(`${dir}/sa.key`);
-  for (const host of plan.servers) ensureFile(`${host.dir}/pki/sa.key`, () => saKey);
   ensureSealingRing(plan);
+  for (const host of plan.servers) ensureFile(`${host.dir}/pki/shared/sa.key`, () => saKey);
   await createBusIdentities(plan);
+  for (const host of plan.servers) {
+    for (const name of [...names.flatMap((it) => [`${it}.crt`, `${it}.key`]), "bus.json"]) {
+      ensureFile(`${host.dir}/pki/shared/${name}`, () => readFileSync(`${dir}/${name}`));
+    }
+  }
   ensureFile(kubeconfigPath(plan), () =>
     kubeconfigOf(plan.name, `https://127.0.0.1:${plan.shape.httpsPort}`, {
       ca: readFileSync(`${dir}/ca.crt`),
@@ -80,7 +85,7 @@ function ensureFile(path: string, content: () => string | Uint8Array): void {
  * all have lost it the servers say so at their start, if anything is sealed with it.
  */
 function ensureSealingRing(plan: ClusterPlan): void {
-  const files = plan.servers.map((host) => `${host.dir}/pki/${SEALING_FILE}`);
+  const files = plan.servers.map((host) => `${host.dir}/pki/shared/${SEALING_FILE}`);
   const present = files.find((file) => existsSync(file));
   const ring = present === undefined ? createSealingRing() : readFileSync(present);
   for (const file of files) ensureFile(file, () => ring);

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TriremeError, sleep } from "@trireme/base";
-import type { HostPlan } from "../plan/cluster-plan.ts";
+import type { Machine } from "../plan/cluster-plan.ts";
 import { criSocketOf } from "../plan/processes.ts";
 import { repoRoot } from "./programs.ts";
 import { run, runOk } from "./shell.ts";
@@ -35,20 +35,20 @@ export function ownImages(): ImageArchive {
 }
 
 /** Loads an archive onto a node that lacks one of its images, or has another under its name; waits for its containerd. */
-export async function loadImages(host: HostPlan, { archive, digests }: ImageArchive): Promise<void> {
+export async function loadImages(host: Machine, { archive, digests }: ImageArchive): Promise<void> {
   const there = await listImages(host);
   if ([...digests].some(([name, digest]) => there.get(name) !== digest)) await importImages(host, archive);
 }
 
 /** Loads an image archive (OCI or docker) onto a node; answers the names of the images in it. */
-export async function importImages(host: HostPlan, archive: string): Promise<readonly string[]> {
+export async function importImages(host: Machine, archive: string): Promise<readonly string[]> {
   const ctr = ["ctr", "-a", criSocketOf(host), "-n", NAMESPACE];
   const printed = await runOk([...ctr, "images", "import", archive]);
   return [...printed.matchAll(/unpacking (\S+)/g)].map((match) => match[1] ?? "");
 }
 
 /** The digest of each image that a node has, by name. */
-async function listImages(host: HostPlan): Promise<ReadonlyMap<string, string>> {
+async function listImages(host: Machine): Promise<ReadonlyMap<string, string>> {
   const deadline = performance.now() + CONTAINERD_START_MS;
   for (;;) {
     if (existsSync(criSocketOf(host))) {

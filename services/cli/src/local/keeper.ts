@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { TriremeError, sleep } from "@trireme/base";
 import { mkdirPrivate, writePrivateFile } from "@trireme/pki";
 import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
+import { centralFile } from "../plan/host-file.ts";
 import { containerdConfig } from "../plan/containerd-config.ts";
 import {
   type Programs,
@@ -47,7 +48,7 @@ export function prepareHosts(plan: ClusterPlan, programs: Programs): void {
       for (const dir of ["containerd/certs.d", "cni"]) mkdirSync(`${host.dir}/${dir}`, { recursive: true });
       writeFileSync(`${host.dir}/containerd/config.toml`, containerdConfig(host), { mode: 0o600 });
     }
-    const spec: SupervisorSpec = { name: host.name, children: childrenOf(plan, host, programs) };
+    const spec: SupervisorSpec = { name: host.name, children: childrenOf(centralFile(plan, host), host, programs) };
     writeIfChanged(`${host.dir}/supervisor.json`, `${JSON.stringify(spec, null, 2)}\n`);
   }
   const keeper: SupervisorSpec = {

@@ -1,4 +1,5 @@
-import { type ClusterPlan, type HostPlan, RANGES } from "./cluster-plan.ts";
+import { nodeIdentities } from "@trireme/pki";
+import { type ClusterPlan, type Machine, RANGES } from "./cluster-plan.ts";
 
 /** The three authorities: a store or peer certificate opens no API, and the other way round. */
 export type CaName = "ca" | "store-ca" | "peer-ca";
@@ -36,29 +37,14 @@ export interface BusIdentityPlan {
 const NATS_NAME = "nats.trireme";
 
 /** The identities of a host, each with the least that its process needs. */
-export function certificatesOf(host: HostPlan): CertificatePlan[] {
+export function certificatesOf(host: Machine): CertificatePlan[] {
   const dir = `${host.dir}/pki`;
   const cert = (file: string, rest: Omit<CertificatePlan, "dir" | "file">): CertificatePlan => ({ dir, file, ...rest });
   const local = [host.address, "127.0.0.1", "localhost"];
   if (host.role === "node") {
-    return [
-      cert("node", {
-        ca: "ca",
-        cn: `system:node:${host.name}`,
-        o: "system:nodes",
-        sans: [host.address, "127.0.0.1", host.name],
-        server: true,
-        client: true,
-      }),
-      cert("dns", {
-        ca: "ca",
-        cn: `system:dns:${host.name}`,
-        o: "system:dns",
-        sans: [host.address, "127.0.0.1", host.name],
-        server: true,
-        client: true,
-      }),
-    ];
+    return nodeIdentities(host.name, host.address).map(({ file, ...identity }) =>
+      cert(file, { ca: "ca", ...identity, server: true, client: true }),
+    );
   }
   const apiNames = [
     "kubernetes",
@@ -104,12 +90,12 @@ export function clusterCertificates(plan: ClusterPlan): CertificatePlan[] {
 }
 
 /** Certificates of authorities that a host needs to know. */
-export function authoritiesOf(host: HostPlan): CaName[] {
+export function authoritiesOf(host: Pick<Machine, "role">): CaName[] {
   return host.role === "node" ? ["ca"] : ["ca", "store-ca", "peer-ca"];
 }
 
 /** The bus identities of a host. */
-export function busIdentitiesOf(host: HostPlan): BusIdentityPlan[] {
+export function busIdentitiesOf(host: Machine): BusIdentityPlan[] {
   const dir = `${host.dir}/pki`;
   if (host.role === "node") {
     return [

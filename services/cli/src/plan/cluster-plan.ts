@@ -1,4 +1,5 @@
 import { TriremeError } from "@trireme/base";
+import type { HostRole } from "@trireme/pki";
 
 /** What a local cluster is made of; recorded in `cluster.json` when it is created. */
 export interface ClusterShape {
@@ -12,17 +13,22 @@ export interface ClusterShape {
   readonly grpcPort: number;
 }
 
-/** One machine of a local cluster: a network namespace with an address of its own. */
-export interface HostPlan {
+/** One machine of a cluster: a real one, or one of a local cluster. */
+export interface Machine {
   readonly name: string;
-  readonly role: "server" | "node";
+  readonly role: HostRole;
   readonly address: string;
+  /** Everything of this machine: `host.json`, keys, data, logs (`--data-dir`). */
+  readonly dir: string;
+  /** The cgroup, from the root of each hierarchy, that holds everything of this machine; pods are in `pods` below it. */
+  readonly cgroup: string;
+}
+
+/** One machine of a local cluster: a network namespace with an address of its own. */
+export interface HostPlan extends Machine {
   /** Of eth0. Fixed, so that after a restart the neighbours' ARP entries still hold. */
   readonly mac: string;
   readonly netns: string;
-  readonly dir: string;
-  /** The cgroup, from the root of each hierarchy, that holds everything of this host. */
-  readonly cgroup: string;
 }
 
 /** Every name, address and path of a local cluster. */

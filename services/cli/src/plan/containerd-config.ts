@@ -1,4 +1,4 @@
-import type { HostPlan } from "./cluster-plan.ts";
+import type { Machine } from "./cluster-plan.ts";
 import { criSocketOf } from "./processes.ts";
 
 /** The image of the process that holds a pod's namespaces; built by deploy/images. */
@@ -9,7 +9,7 @@ export const PAUSE_IMAGE = "trireme.local/pause:1";
  * binary. `restrict_oom_score_adj` lets it run without CAP_SYS_RESOURCE; network namespaces are mounted under its
  * state, so that two nodes never see each other's.
  */
-export function containerdConfig(host: HostPlan): string {
+export function containerdConfig(host: Machine): string {
   const dir = `${host.dir}/containerd`;
   return `version = 2
 root = "${dir}/root"

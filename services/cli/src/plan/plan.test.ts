@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { busIdentitiesOf, certificatesOf } from "./certificates.ts";
 import { type ClusterShape, hostOf, planCluster } from "./cluster-plan.ts";
+import { centralFile } from "./host-file.ts";
 import { containerdConfig } from "./containerd-config.ts";
 import { cableScript, fabricScript, teardownScript } from "./fabric-script.ts";
 import { childrenOf, enterCommand, ownFirst } from "./processes.ts";
@@ -90,20 +91,23 @@ describe("processes", () => {
   const programs = { node: "/node", bundles: "/b", built: new Set(["state-store", "control", "node-agent", "dns"]) };
 
   it("starts nats, store and control on a server, containerd, agent and dns on a node", () => {
-    const names = (host: string): string[] => childrenOf(plan, hostOf(plan, host), programs).map((child) => child.name);
+    const names = (host: string): string[] =>
+      childrenOf(centralFile(plan, hostOf(plan, host)), hostOf(plan, host), programs).map((child) => child.name);
     expect(names("server2")).toEqual(["nats", "store", "control"]);
     expect(names("node1")).toEqual(["containerd", "agent", "dns"]);
   });
 
   it("leaves out what is not built", () => {
     const bare = { ...programs, built: new Set<string>() };
-    expect(childrenOf(plan, hostOf(plan, "node1"), bare).map((child) => child.name)).toEqual(["containerd"]);
+    expect(
+      childrenOf(centralFile(plan, hostOf(plan, "node1")), hostOf(plan, "node1"), bare).map((child) => child.name),
+    ).toEqual(["containerd"]);
   });
 
   it("names a server's own address first and spreads nodes over servers", () => {
-    expect(ownFirst(plan, hostOf(plan, "server2"), 1)).toBe("172.30.7.12:1,172.30.7.13:1,172.30.7.11:1");
-    expect(ownFirst(plan, hostOf(plan, "node1"), 1)).toMatch(/^172\.30\.7\.11:1,/);
-    expect(ownFirst(plan, hostOf(plan, "node2"), 1)).toMatch(/^172\.30\.7\.12:1,/);
+    expect(ownFirst(plan.servers, hostOf(plan, "server2"), 1)).toBe("172.30.7.12:1,172.30.7.13:1,172.30.7.11:1");
+    expect(ownFirst(plan.servers, hostOf(plan, "node1"), 1)).toMatch(/^172\.30\.7\.11:1,/);
+    expect(ownFirst(plan.servers, hostOf(plan, "node2"), 1)).toMatch(/^172\.30\.7\.12:1,/);
   });
 
   it("joins cgroups and a namespace before it becomes the program", () => {

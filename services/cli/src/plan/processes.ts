@@ -1,5 +1,7 @@
 import type { ChildSpec } from "../supervisor/spec.ts";
-import { type ClusterPlan, type HostPlan, PORTS, RANGES } from "./cluster-plan.ts";
+import type { ServerAddress } from "@trireme/pki";
+import { type ClusterPlan, type HostPlan, type Machine, PORTS, RANGES } from "./cluster-plan.ts";
+import { type HostFile, foundingStore } from "./host-file.ts";
 
 /** Where programs are. */
 export interface Programs {
@@ -15,42 +17,45 @@ export interface Programs {
 const STORE_NICE = -10;
 
 /** The processes of one host, in the order in which they start. */
-export function childrenOf(plan: ClusterPlan, host: HostPlan, programs: Programs): ChildSpec[] {
-  return host.role === "server" ? serverChildren(plan, host, programs) : nodeChildren(plan, host, programs);
+export function childrenOf(file: HostFile, host: Machine, programs: Programs): ChildSpec[] {
+  return host.role === "server" ? serverChildren(file, host, programs) : nodeChildren(file, host, programs);
 }
 
-function serverChildren(plan: ClusterPlan, host: HostPlan, programs: Programs): ChildSpec[] {
+function serverChildren(file: HostFile, host: Machine, programs: Programs): ChildSpec[] {
   const common = [`--name=${host.name}`, `--address=${host.address}`, `--pki-dir=${host.dir}/pki`];
-  const initialCluster = plan.servers.map((server) => `${server.name}=${server.address}:${PORTS.storePeer}`).join(",");
+  const { initialCluster, initialState } = file.store ?? foundingStore(host);
+  const control = [
+    ...common,
+    `--store-endpoints=${ownFirst(file.servers, host, PORTS.storeClient)}`,
+    `--api-servers=${ownFirst(file.servers, host, PORTS.https)}`,
+    `--nats-urls=${ownFirst(file.servers, host, PORTS.natsClient)}`,
+    `--service-cidr=${file.serviceCidr}`,
+    `--pod-cidr=${file.podCidr}`,
+    `--node-port-range=${file.nodePortRange}`,
+    `--cluster-name=${file.cluster}`,
+    `--worker-dir=${programs.bundles}`,
+  ];
   return [
     child(host, "nats", ["nats-server", "-c", `${host.dir}/nats/nats.conf`]),
     ...bundle(host, programs, "store", "state-store", [
       ...common,
       `--data-dir=${host.dir}/store`,
       `--initial-cluster=${initialCluster}`,
-      `--cluster-token=${plan.name}`,
+      `--initial-cluster-state=${initialState}`,
+      `--cluster-token=${file.cluster}`,
     ]).map((spec) => ({ ...spec, nice: STORE_NICE })),
-    ...bundle(host, programs, "control", "control", [
-      ...common,
-      `--store-endpoints=${ownFirst(plan, host, PORTS.storeClient)}`,
-      `--api-servers=${ownFirst(plan, host, PORTS.https)}`,
-      `--nats-urls=${ownFirst(plan, host, PORTS.natsClient)}`,
-      `--service-cidr=${RANGES.serviceCidr}`,
-      `--pod-cidr=${RANGES.podCidr}`,
-      `--node-port-range=${RANGES.nodePorts}`,
-      `--cluster-name=${plan.name}`,
-      `--worker-dir=${programs.bundles}`,
-    ]),
+    // Before its member votes, a control plane beside it could only ask the others' stores.
+    ...(file.phase === "joined" ? bundle(host, programs, "control", "control", control) : []),
   ];
 }
 
-function nodeChildren(plan: ClusterPlan, host: HostPlan, programs: Programs): ChildSpec[] {
+function nodeChildren(file: HostFile, host: Machine, programs: Programs): ChildSpec[] {
   const common = [
     `--name=${host.name}`,
     `--address=${host.address}`,
     `--pki-dir=${host.dir}/pki`,
-    `--api-servers=${ownFirst(plan, host, PORTS.https)}`,
-    `--nats-urls=${ownFirst(plan, host, PORTS.natsClient)}`,
+    `--api-servers=${ownFirst(file.servers, host, PORTS.https)}`,
+    `--nats-urls=${ownFirst(file.servers, host, PORTS.natsClient)}`,
     `--cluster-dns-domain=${RANGES.dnsDomain}`,
   ];
   return [
@@ -60,14 +65,14 @@ function nodeChildren(plan: ClusterPlan, host: HostPlan, programs: Programs): Ch
       `--dir=${host.dir}`,
       `--cri-socket=${criSocketOf(host)}`,
       `--cgroup-parent=${host.cgroup}/pods`,
-      `--cluster-name=${plan.name}`,
+      `--cluster-name=${file.cluster}`,
     ]),
     ...bundle(host, programs, "dns", "dns", common),
   ];
 }
 
 /** The runtime's socket of a node. */
-export function criSocketOf(host: HostPlan): string {
+export function criSocketOf(host: Machine): string {
   return `${host.dir}/containerd/containerd.sock`;
 }
 
@@ -95,7 +100,7 @@ export function supervisorChild(host: HostPlan, programs: Programs, cgroupDirs: 
 export const SUPERVISOR_NODE_FLAGS = ["--max-old-space-size=48", "--max-semi-space-size=1", "--v8-pool-size=0"];
 
 /** While this file exists the keeper leaves the host dead (`tri host kill`). */
-export function holdFileOf(host: HostPlan): string {
+export function holdFileOf(host: Machine): string {
   return `${host.dir}/run/killed`;
 }
 
@@ -119,19 +124,20 @@ export function enterCommand(cgroups: readonly string[], netns?: string): string
   return ["sh", "-ec", script, "sh"];
 }
 
-/** Every server's address with a port, the host's own first when it is a server, else rotated so that nodes spread. */
-export function ownFirst(plan: ClusterPlan, host: HostPlan, port: number): string {
-  const peers = host.role === "server" ? plan.servers : plan.nodes;
-  const shift = Math.max(0, peers.indexOf(host)) % plan.servers.length;
-  const rotated = [...plan.servers.slice(shift), ...plan.servers.slice(0, shift)];
+/** Every server's address with a port: a server's own first, else rotated by the node's number so that nodes spread. */
+export function ownFirst(servers: readonly ServerAddress[], host: Machine, port: number): string {
+  const own = servers.findIndex((server) => server.name === host.name);
+  const number = Number(/[0-9]{1,6}$/.exec(host.name)?.[0] ?? 1);
+  const shift = host.role === "server" ? Math.max(0, own) : Math.max(0, number - 1) % Math.max(1, servers.length);
+  const rotated = [...servers.slice(shift), ...servers.slice(0, shift)];
   return rotated.map((server) => `${server.address}:${port}`).join(",");
 }
 
-function bundle(host: HostPlan, programs: Programs, name: string, file: string, flags: readonly string[]): ChildSpec[] {
+function bundle(host: Machine, programs: Programs, name: string, file: string, flags: readonly string[]): ChildSpec[] {
   if (!programs.built.has(file)) return [];
   return [child(host, name, [programs.node, `${programs.bundles}/${file}.mjs`, ...flags])];
 }
 
-function child(host: HostPlan, name: string, command: readonly string[]): ChildSpec {
+function child(host: Machine, name: string, command: readonly string[]): ChildSpec {
   return { name, command, logFile: `${host.dir}/log/${name}.log`, pidFile: `${host.dir}/run/${name}.pid` };
 }

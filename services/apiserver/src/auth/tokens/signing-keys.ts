@@ -15,7 +15,7 @@ export interface SigningKeys {
   readonly verifying: ReadonlyMap<string, TokenKey>;
 }
 
-/** Reads the keys in a server's folder of keys. Throws an error that names the file. */
+/** Reads the keys in a server's shared folder of keys. Throws an error that names the file. */
 export function readSigningKeys(pkiDir: string): SigningKeys {
   const read = (file: string): TokenKey =>
     tokenKeyFromPem(readFileSync(join(pkiDir, file), "utf8"), join(pkiDir, file));
