@@ -36,6 +36,19 @@ const podSpec = {
 };
 const template = { metadata: { labels: { app: "a" } }, spec: { containers: podSpec.containers } };
 const deployment = named("d", { spec: { replicas: 0, selector: { matchLabels: { app: "a" } }, template } });
+const selector = { matchLabels: { app: "a" } };
+const statefulSet = named("s", { spec: { replicas: 0, serviceName: "s", selector, template } });
+const daemonSet = named("ds", {
+  spec: { selector, template: { ...template, spec: { ...template.spec, nodeSelector: podSpec.nodeSelector } } },
+});
+const replicaSet = named("rs", { spec: { replicas: 0, selector, template } });
+const jobSpec = { suspend: true, template: { spec: { ...template.spec, restartPolicy: "Never" } } };
+const job = named("j", { spec: jobSpec });
+const cronJob = named("cj", { spec: { schedule: "0 0 1 1 *", suspend: true, jobTemplate: { spec: jobSpec } } });
+const autoscaler = named("h", {
+  spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "none" }, maxReplicas: 1 },
+});
+const budget = named("b", { spec: { maxUnavailable: 1, selector } });
 const claim = named("v", { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } } });
 const event = {
   metadata: { name: "e" },
@@ -121,6 +134,69 @@ const TABLE: readonly (readonly [method: string, path: string, code: number, bod
   ["POST", `${AUTHORIZATION}/selfsubjectrulesreviews`, 201, { spec: { namespace: TEAM } }],
   ["POST", `${AUTHORIZATION}/subjectaccessreviews`, 403, { spec: { ...asked, user: "bob" } }],
   ["POST", `${AUTHORIZATION}/namespaces/${TEAM}/localsubjectaccessreviews`, 403, { spec: { ...asked, user: "bob" } }],
+  // What the role's other rules give, kind by kind.
+  ["POST", apis("apps/v1", TEAM, "statefulsets"), 201, statefulSet],
+  ["PATCH", apis("apps/v1", TEAM, "statefulsets/s/scale"), 200, { spec: { replicas: 0 } }],
+  ["PUT", apis("apps/v1", TEAM, "statefulsets/s/status"), 403, statefulSet],
+  ["DELETE", apis("apps/v1", TEAM, "statefulsets"), 200],
+  ["POST", apis("apps/v1", TEAM, "daemonsets"), 201, daemonSet],
+  ["GET", apis("apps/v1", TEAM, "daemonsets/ds/status"), 200],
+  ["DELETE", apis("apps/v1", TEAM, "daemonsets/ds"), 200],
+  ["POST", apis("apps/v1", TEAM, "replicasets"), 201, replicaSet],
+  ["GET", apis("apps/v1", TEAM, "replicasets/rs/scale"), 200],
+  ["DELETE", apis("apps/v1", TEAM, "replicasets/rs"), 200],
+  ["POST", apis("batch/v1", TEAM, "jobs"), 201, job],
+  ["PATCH", apis("batch/v1", TEAM, "jobs/j/status"), 403, { status: {} }],
+  ["DELETE", apis("batch/v1", TEAM, "jobs/j"), 200],
+  ["POST", apis("batch/v1", TEAM, "cronjobs"), 201, cronJob],
+  ["DELETE", apis("batch/v1", TEAM, "cronjobs/cj"), 200],
+  ["POST", apis("autoscaling/v2", TEAM, "horizontalpodautoscalers"), 201, autoscaler],
+  ["PATCH", apis("autoscaling/v2", TEAM, "horizontalpodautoscalers/h/status"), 403, { status: {} }],
+  ["DELETE", apis("autoscaling/v2", TEAM, "horizontalpodautoscalers/h"), 200],
+  ["POST", apis("policy/v1", TEAM, "poddisruptionbudgets"), 201, budget],
+  ["GET", apis("policy/v1", TEAM, "poddisruptionbudgets/b/status"), 200],
+  ["DELETE", apis("policy/v1", TEAM, "poddisruptionbudgets/b"), 200],
+  ["POST", apis("coordination.k8s.io/v1", TEAM, "leases"), 201, named("l", { spec: {} })],
+  ["DELETE", apis("coordination.k8s.io/v1", TEAM, "leases/l"), 200],
+  ["DELETE", core(TEAM, "secrets"), 200],
+  ["DELETE", core(TEAM, "serviceaccounts/robot"), 200],
+  // Into pods: who may is told that there is no such pod.
+  ["GET", core(TEAM, "pods/none/log?container=c"), 404],
+  ["POST", core(TEAM, "pods/none/exec?command=id&stdout=1"), 404],
+  ["POST", core(TEAM, "pods/none/attach?stdout=1"), 404],
+  ["POST", core(TEAM, "pods/none/portforward"), 404],
+  ["PATCH", core(TEAM, "pods/none/ephemeralcontainers"), 403, { spec: {} }],
+  ["POST", core(OTHER, "pods/none/exec?command=id&stdout=1"), 403],
+  ["POST", core(OTHER, "pods/none/eviction"), 403, {}],
+  // A refusal comes before what was sent is looked at.
+  ["POST", core(TEAM, "configmaps"), 400, []],
+  ["POST", core(OTHER, "configmaps"), 403, []],
+  // What is its administrators' and the cluster's.
+  ["POST", core(OTHER, "serviceaccounts/default/token"), 403, {}],
+  ["POST", core("kube-system", "serviceaccounts/default/token"), 403, {}],
+  ["GET", core("kube-system", "secrets"), 403],
+  [
+    "PUT",
+    apis("coordination.k8s.io/v1", "kube-system", "leases/trireme-controllers"),
+    403,
+    named("trireme-controllers"),
+  ],
+  ["GET", apis(RBAC, TEAM, "rolebindings/edit"), 403],
+  ["PATCH", apis(RBAC, TEAM, "rolebindings/edit"), 403, { subjects: [] }],
+  ["DELETE", apis(RBAC, TEAM, "rolebindings/edit"), 403],
+  ["POST", "/api/v1/namespaces", 403, named("mine62")],
+  ["PUT", `/api/v1/namespaces/${TEAM}/finalize`, 403, named(TEAM)],
+  ["GET", `/api/v1/namespaces/${TEAM}/status`, 200],
+  ["PATCH", "/api/v1/nodes/node1", 403, label],
+  ["PATCH", "/api/v1/nodes/node1/status", 403, { status: {} }],
+  ["DELETE", "/api/v1/nodes/node1", 403],
+  ["POST", "/api/v1/persistentvolumes", 403, named("pv62")],
+  ["POST", "/apis/storage.k8s.io/v1/storageclasses", 403, named("sc62")],
+  ["POST", `/apis/${RBAC}/clusterroles`, 403, named("cr62", { rules: [] })],
+  ["DELETE", `/apis/${RBAC}/clusterroles/edit`, 403],
+  ["POST", "/apis/authentication.k8s.io/v1/tokenreviews", 403, { spec: { token: "x" } }],
+  ["POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", 201, {}],
+  ["GET", "/apis/metrics.k8s.io/v1beta1/nodes", 403],
   ["GET", "/apis", 200],
   ["GET", "/openapi/v3", 200],
   ["GET", "/metrics", 403],
@@ -155,6 +231,43 @@ describe("a user with one namespace's edit role", () => {
       told.push(`${method} ${path} ${status}`);
     }
     expect(told).toEqual(TABLE.map(([method, path, code]) => `${method} ${path} ${code}`));
+  });
+
+  it("acts as its namespace's accounts, as Kubernetes' role lets it, and as nobody else", async () => {
+    await kubectl("create", "serviceaccount", "editor", "-n", TEAM);
+    await kubectl(
+      "create",
+      "rolebinding",
+      "editor",
+      "-n",
+      TEAM,
+      "--clusterrole=edit",
+      `--serviceaccount=${TEAM}:editor`,
+    );
+    const token = (await kubectl("create", "token", "editor", "-n", TEAM)).trim();
+    const acting = async (headers: Record<string, string>): Promise<number> => {
+      const request = {
+        method: "GET",
+        path: core(TEAM, "pods"),
+        headers: { authorization: `Bearer ${token}`, ...headers },
+      };
+      return (await apiRequest(admin.server, { ca: admin.ca }, request)).status;
+    };
+    const account = (namespace: string, name = "default") => as(`system:serviceaccount:${namespace}:${name}`);
+    expect(await acting({})).toBe(200);
+    // The account is acted as, and may not list; the refusal of the acting itself names another resource.
+    expect(await acting(account(TEAM, "editor"))).toBe(200);
+    expect(await acting(account(TEAM))).toBe(403);
+    const others = [
+      account(OTHER, "editor"),
+      account("kube-system", "deployment-controller"),
+      as("admin"),
+      as("system:kube-controller-manager"),
+      as("system:node:node1"),
+      { ...account(TEAM, "editor"), "impersonate-group": "system:masters" },
+      { ...account(TEAM, "editor"), "impersonate-uid": "0" },
+    ];
+    for (const other of others) expect([other, await acting(other)]).toEqual([other, 403]);
   });
 
   it("is told so by kubectl auth", async () => {

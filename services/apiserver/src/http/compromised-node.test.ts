@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { type Http2SecureServer, type IncomingHttpHeaders, createSecureServer } from "node:http2";
-import { type RequestOptions, request as httpsRequest } from "node:https";
+import { request as httpsRequest } from "node:https";
 import { type Server, createServer } from "node:net";
 import { join } from "node:path";
 import { readKeyPair } from "@trireme/pki";
@@ -76,7 +76,7 @@ interface Answer {
 async function send(
   method: string,
   path: string,
-  headers: RequestOptions["headers"] = {},
+  headers: Readonly<Record<string, string>> = {},
   body?: unknown,
 ): Promise<Answer> {
   const ca = readFileSync(join(server.dir, "ca.crt"));

@@ -84,6 +84,8 @@ export class ResourceDoor {
     if (route.subresource === undefined && !route.resource.verbs.includes(verb)) {
       throw methodNotAllowed(exchange.method, route);
     }
+    // Whoever may not is told so before what they sent is read: its faults are none of theirs to learn, its bytes none of ours.
+    if (BODIED.has(verb)) await this.pipeline.authorize(caller, verb, target, query.get("fieldSelector") ?? undefined);
     switch (verb) {
       case "get":
         return this.get(exchange, named(target));
@@ -163,6 +165,7 @@ export class ResourceDoor {
     const { response, query, signal, caller, upgrade } = exchange;
     const request = exchange.request as IncomingMessage;
     if (upgrade !== undefined && wantsWebSocket(request)) {
+      await this.pipeline.authorize(caller, "get", target);
       const handshake = logHandshakeOf(request);
       const gone = new AbortController();
       upgrade.socket.once("close", () => gone.abort());
@@ -181,6 +184,7 @@ export class ResourceDoor {
   private async tunnel(exchange: Exchange, verb: string, target: NamedTarget, kind: StreamKind): Promise<void> {
     const { request, query, signal, caller, upgrade, method } = exchange;
     if (upgrade === undefined) {
+      await this.pipeline.podToStream(caller, verb, target, kind);
       throw new TriremeError(
         "BadRequest",
         `Upgrade request required: ${kind} is a stream over HTTP/1.1, not an answer`,
@@ -233,6 +237,9 @@ function methodNotAllowed(method: string, route: ResourceRoute): TriremeError {
   const of = `${groupResource(route.resource)}${route.subresource === undefined ? "" : `/${route.subresource}`}`;
   return new TriremeError("MethodNotAllowed", `the server does not allow ${method} on ${of}`);
 }
+
+/** Verbs whose requests bring a body. */
+const BODIED: ReadonlySet<string> = new Set(["create", "update", "patch", "delete", "deletecollection"]);
 
 const SUBRESOURCE_METHODS: Readonly<Record<string, string>> = {
   GET: "get",

@@ -6,7 +6,7 @@ import { podNamed } from "../fixture.ts";
 import { PodLogs } from "./pod-logs.ts";
 import { PodStreams } from "./pod-streams.ts";
 
-const PATIENCE_MS = 100;
+const PATIENCE_MS = 500;
 
 let agent: Server;
 let client: NodeServiceClient;
@@ -26,6 +26,9 @@ beforeAll(async () => {
     );
   });
   client = new NodeServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  await new Promise<void>((resolve, reject) => {
+    client.waitForReady(Date.now() + 20_000, (error) => (error ? reject(error) : resolve()));
+  });
 });
 afterAll(() => {
   client.close();

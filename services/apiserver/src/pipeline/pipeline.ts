@@ -247,7 +247,7 @@ export class RequestPipeline {
     return this.parts.logs.open(await this.podNow(target), query, signal);
   }
 
-  /** Opens a stream into a pod. Whoever may only read must not get in by the method GET: `create` is asked for always. */
+  /** Opens a stream into a pod. */
   async stream(
     caller: Caller,
     verb: string,
@@ -257,9 +257,17 @@ export class RequestPipeline {
     head: UpgradeHead,
     signal: AbortSignal,
   ): Promise<Tunnel> {
+    return this.parts.streams.open(await this.podToStream(caller, verb, target, kind), kind, query, head, signal);
+  }
+
+  /**
+   * The pod of a stream, for whoever may open it. Whoever may only read must not get in by the method GET: `create` is asked
+   * for always.
+   */
+  async podToStream(caller: Caller, verb: string, target: NamedTarget, kind: StreamKind): Promise<KubeObject> {
     for (const asked of new Set([verb, "create"]))
       await this.authorize(caller, asked, { ...target, subresource: kind });
-    return this.parts.streams.open(await this.podNow(target), kind, query, head, signal);
+    return this.podNow(target);
   }
 
   /** What an apply that finds nothing asks before it creates. Decided ahead, since the registry decides synchronously. */
