@@ -86,7 +86,8 @@ describe("the bus", () => {
       const now = await status();
       const server = now.servers.find((each) => each.name === now.elections["relay"])!;
       const pki = `/var/lib/trireme/${CLUSTER}/hosts/${server.name}/pki`;
-      const tls = ["--cacert", `${pki}/ca.crt`, "--cert", `${pki}/scheduler.crt`, "--key", `${pki}/scheduler.key`];
+      const admin = `/var/lib/trireme/${CLUSTER}/pki`;
+      const tls = ["--cacert", `${pki}/ca.crt`, "--cert", `${admin}/admin.crt`, "--key", `${admin}/admin.key`];
       const text = (await run("curl", ["-sS", ...tls, `https://${server.address}:6445/metrics`])).stdout;
       const rows = [...text.matchAll(/^tri_relay_stream_seq\{[^}]*\} (\d+)$/gm)];
       expectThat(rows.length > 0, `no tri_relay_stream_seq`);

@@ -3,11 +3,11 @@
  * node's proxy in turn, over two rolling updates and a `kubectl drain`; and the agents' own count of how the pods ended.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { apiRequest, serverIdentity } from "./api-request.ts";
+import { apiRequest } from "./api-request.ts";
 import {
-  CLUSTER,
   type Any,
   applyText,
+  adminCredentials,
   cachedStatus,
   ensureCluster,
   getJson,
@@ -52,8 +52,8 @@ spec:
 /** How often the agents waited for the proxies, by how that ended. */
 async function drains(): Promise<Record<string, number>> {
   const out: Record<string, number> = {};
-  const { nodes, servers } = await cachedStatus();
-  const identity = serverIdentity(CLUSTER, servers[0]!.name, "scheduler");
+  const { nodes } = await cachedStatus();
+  const identity = await adminCredentials();
   for (const { address } of nodes) {
     const { body } = await apiRequest(`${address}:10250`, identity, { method: "GET", path: "/metrics" });
     for (const [, why, count] of String(body).matchAll(

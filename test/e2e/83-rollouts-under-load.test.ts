@@ -6,10 +6,10 @@
  * such a load sees a lost request is proved with planted violations: a node without its traffic rules, pods that just die.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { apiRequest, serverIdentity } from "./api-request.ts";
+import { apiRequest } from "./api-request.ts";
 import {
-  CLUSTER,
   applyText,
+  adminCredentials,
   cachedStatus,
   containerTask,
   ensureCluster,
@@ -71,8 +71,8 @@ interface Drains {
 /** How the agents' waits for the proxies ended so far, by outcome. */
 async function drains(): Promise<Record<string, Drains>> {
   const out: Record<string, Drains> = {};
-  const { nodes, servers } = await cachedStatus();
-  const identity = serverIdentity(CLUSTER, servers[0]!.name, "scheduler");
+  const { nodes } = await cachedStatus();
+  const identity = await adminCredentials();
   for (const { address } of nodes) {
     const { body } = await apiRequest(`${address}:10250`, identity, { method: "GET", path: "/metrics" });
     const rows = String(body).matchAll(/^tri_pod_drain_seconds_(count|sum)\{.*?outcome="(\w+)".*?\} ([\d.e+-]+)/gm);

@@ -54,7 +54,13 @@ export {
   relayPermissions,
   schedulerPermissions,
 } from "./permissions.ts";
-export { NATS_CLIENT_PORT, NATS_ROUTE_PORT, type NatsServerOptions, natsServerConfig } from "./server-config.ts";
+export {
+  NATS_CLIENT_PORT,
+  NATS_MONITOR_PORT,
+  NATS_ROUTE_PORT,
+  type NatsServerOptions,
+  natsServerConfig,
+} from "./server-config.ts";
 export {
   ALL,
   type GroupResource,

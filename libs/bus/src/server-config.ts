@@ -19,6 +19,8 @@ export interface NatsServerOptions {
   readonly caFile: string;
   readonly operator: Pick<NatsSigner, "jwt">;
   readonly account: Pick<NatsSigner, "jwt" | "publicKey">;
+  /** Port of the monitoring pages, on loopback alone: they know no authentication. 0: none. */
+  readonly monitorPort?: number;
   readonly pidFile?: string;
   readonly logFile?: string;
 }
@@ -48,12 +50,15 @@ function quote(text: string): string {
 export const NATS_CLIENT_PORT = 4222;
 /** Where a server's peers connect when nothing else is said. */
 export const NATS_ROUTE_PORT = 6222;
+/** Where a server tells its numbers, to its own machine alone. */
+export const NATS_MONITOR_PORT = 8222;
 
 /**
  * Renders the configuration of one server: operator mode (identities are JWTs, none is listed here, so a node that joins
- * later needs no reload), TLS with client certificates on clients and routes, no monitoring port, no JetStream.
+ * later needs no reload), TLS with client certificates on clients and routes, monitoring on loopback at most, no JetStream.
  */
 export function natsServerConfig(options: NatsServerOptions): string {
+  const { monitorPort = NATS_MONITOR_PORT } = options;
   const tls = (indent: string): string =>
     [
       "tls {",
@@ -70,6 +75,7 @@ export function natsServerConfig(options: NatsServerOptions): string {
     `server_name: ${quote(options.serverName)}`,
     `host: ${quote(options.listenHost)}`,
     `port: ${options.clientPort ?? NATS_CLIENT_PORT}`,
+    ...(monitorPort === 0 ? [] : [`http: "127.0.0.1:${monitorPort}"`]),
     ...(options.pidFile === undefined ? [] : [`pid_file: ${quote(options.pidFile)}`]),
     ...(options.logFile === undefined ? [] : [`log_file: ${quote(options.logFile)}`]),
     `max_payload: ${MAX_PAYLOAD_BYTES}`,

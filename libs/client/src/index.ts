@@ -6,6 +6,7 @@
  * that were never sent are repeated here.
  */
 export { type ClientOptions, createApiClient } from "./client.ts";
+export { delegatedJudge } from "./delegated-judge.ts";
 export { errorFromResponse, errorFromStatus } from "./status-error.ts";
 export { type ClientTiming, DEFAULT_TIMING } from "./timing.ts";
 export type {

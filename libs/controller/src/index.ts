@@ -30,6 +30,7 @@ export { ELECTION_NAMESPACE, type LeaseObject, type LeasePort, leasesOf } from "
 export { type Election, type ElectionOptions, createElection } from "./election.ts";
 export { STREAM_SILENCE_MS } from "./informer-core.ts";
 export {
+  type ApiReads,
   type InformerFactory,
   type InformerFactoryOptions,
   type InformerScope,

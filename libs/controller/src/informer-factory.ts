@@ -28,6 +28,14 @@ export interface InformerFactoryOptions {
   readonly registry?: Registry;
 }
 
+/** Lists and watches of one resource that ended so, counts. A watch that was too old ended well. */
+export interface ApiReads {
+  readonly resource: string;
+  readonly result: "success" | "error";
+  lists: number;
+  watches: number;
+}
+
 /** The informers of one process: asked twice for the same objects it answers the same informer. */
 export interface InformerFactory {
   /** Asks for an informer; it is started with the others, or at once if they have been. */
@@ -35,6 +43,8 @@ export interface InformerFactory {
   start(): void;
   /** Resolves when every informer asked for so far has its first list. */
   synced(): Promise<void>;
+  /** How the reads of the API ended so far, all informers of a resource together. */
+  reads(): readonly ApiReads[];
   stop(): void;
 }
 
@@ -58,7 +68,15 @@ export function listWatchOf<T extends ApiObject>(
 /** Creates a factory of shared informers. */
 export function createInformerFactory(options: InformerFactoryOptions): InformerFactory {
   const informers = new Map<string, Informer<ApiObject>>();
+  const reads = new Map<string, ApiReads>();
   let started = false;
+
+  function count(resource: string, kind: "list" | "watch", ok: boolean): void {
+    const result = ok ? "success" : "error";
+    const known = reads.get(`${resource} ${result}`) ?? { resource, result, lists: 0, watches: 0 };
+    known[kind === "list" ? "lists" : "watches"] += 1;
+    reads.set(`${resource} ${result}`, known);
+  }
 
   function subjectOf(resource: ResourceRef, scope: InformerScope<never>): string | undefined {
     if (scope.subject !== undefined) return scope.subject ?? undefined;
@@ -76,6 +94,7 @@ export function createInformerFactory(options: InformerFactoryOptions): Informer
       const { client, bus, clock, log, registry } = options;
       const informer = createInformer<T>({
         name: resource.resource,
+        onRead: (kind, ok) => count(resource.resource, kind, ok),
         listWatch: listWatchOf(client, resource, scope.namespace),
         ...(scope.fieldSelector === undefined ? {} : { fieldSelector: scope.fieldSelector }),
         ...(scope.matches === undefined ? {} : { matches: scope.matches }),
@@ -95,6 +114,7 @@ export function createInformerFactory(options: InformerFactoryOptions): Informer
     async synced() {
       await Promise.all([...informers.values()].map((informer) => informer.synced));
     },
+    reads: () => [...reads.values()],
     stop() {
       started = false;
       for (const informer of informers.values()) informer.stop();

@@ -19,6 +19,8 @@ export interface InformerOptions<T extends ApiObject> {
   readonly clock?: Clock;
   readonly log?: Logger;
   readonly registry?: Registry;
+  /** Told of each list of the API, and of each watch that ended, and whether it ended well. */
+  readonly onRead?: (kind: "list" | "watch", ok: boolean) => void;
 }
 
 /** How often silence of the stream is looked for. */
@@ -198,10 +200,12 @@ class InformerShell<T extends ApiObject> implements Informer<T> {
     try {
       const { items, resourceVersion } = await this.options.listWatch.list({ ...this.selector(), signal });
       this.metrics.lists.inc({ resource, result: "ok" });
+      this.options.onRead?.("list", true);
       this.take(this.core.onListed(session, items, Number(resourceVersion)));
     } catch (err) {
       if (signal.aborted) return;
       this.metrics.lists.inc({ resource, result: "error" });
+      this.options.onRead?.("list", false);
       this.log.warn("informer list failed", { err });
       this.take(this.core.onListFailed(session));
     }
@@ -215,11 +219,13 @@ class InformerShell<T extends ApiObject> implements Informer<T> {
       await this.options.listWatch.watch(options, onEvent);
       if (signal.aborted) return;
       this.metrics.watches.inc({ resource, result: "ended" });
+      this.options.onRead?.("watch", true);
       this.take(this.core.onWatchEnded(session, "ended"));
     } catch (err) {
       if (signal.aborted) return;
       const expired = hasCode(err, "Expired") || hasCode(err, "Gone");
       this.metrics.watches.inc({ resource, result: expired ? "expired" : "failed" });
+      this.options.onRead?.("watch", expired);
       if (!expired) this.log.info("informer watch failed", { revision: from, err });
       this.take(this.core.onWatchEnded(session, expired ? "expired" : "failed"));
     }

@@ -92,6 +92,7 @@ export async function startNatsCluster(count: number, basePort: number): Promise
         listenHost: "127.0.0.1",
         clientPort: basePort + index,
         routePort: basePort + count + index,
+        monitorPort: 0,
         routes,
         ...files,
         operator,

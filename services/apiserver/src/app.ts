@@ -6,7 +6,13 @@ import { RESOURCES } from "@trireme/api";
 import { type Bus, SampleBook } from "@trireme/bus";
 import { hostIdOf, publicKeyOf, sharedFolderOf } from "@trireme/pki";
 import type { StoreClient } from "@trireme/store-client";
-import { type Logger, type Registry as MetricsRegistry, createRegistry } from "@trireme/telemetry";
+import {
+  type Logger,
+  MetricsServer,
+  type Page,
+  type Registry as MetricsRegistry,
+  createRegistry,
+} from "@trireme/telemetry";
 import { Authenticator } from "./auth/authenticator.ts";
 import { Authorizer } from "./auth/authorizer.ts";
 import { readSigningKeys } from "./auth/tokens/signing-keys.ts";
@@ -24,8 +30,8 @@ import { Lanes } from "./lanes.ts";
 import type { HostRecord } from "./join/decide.ts";
 import { JoinDoor } from "./join/join-door.ts";
 import { ServerList } from "./join/server-list.ts";
-import { createApiMetrics } from "./metrics.ts";
-import { MetricsServer } from "./metrics-server.ts";
+import { createApiMetrics, renderHealth } from "./metrics.ts";
+import { pageJudge } from "./metrics-access.ts";
 import { Agents } from "./pipeline/agents.ts";
 import { RequestPipeline } from "./pipeline/pipeline.ts";
 import { PodLogs } from "./pipeline/pod-logs.ts";
@@ -65,8 +71,16 @@ export interface ApiserverDeps {
   readonly log: Logger;
   readonly clock?: Clock;
   readonly metrics?: MetricsRegistry;
-  /** Programs of the same process, by name, whose metrics are served beside ours. */
-  readonly neighbours?: ReadonlyMap<string, () => Promise<string>>;
+  /** Other components of this server whose metrics are served here, each at `/metrics` of a port of its own. */
+  readonly neighbours?: readonly Neighbour[];
+}
+
+/** A component whose metrics this process serves, so that one place decides who may read them. */
+export interface Neighbour {
+  readonly name: string;
+  /** 0: not served. */
+  readonly port: number;
+  readonly page: Page;
 }
 
 /** A running (or not yet started) apiserver. */
@@ -116,8 +130,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const metrics = createApiMetrics(registry, cache, RESOURCES);
   const samples = new SampleBook(clock);
   const measurements = new Measurements(pipeline, lists, samples);
-  const resources = new ResourceDoor(pipeline, measurements, () => clock.now());
-  const authenticator = new Authenticator(tokens, log);
+  const resources = new ResourceDoor(pipeline, measurements, metrics, () => clock.now());
+  const authenticator = new Authenticator(tokens, metrics, clock, log);
   const lanes = new Lanes();
   const shared = { authenticator, pipeline, readiness, lanes, metrics, clock, log };
   const sealing = { keys, rotator };
@@ -125,8 +139,20 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const door = new HttpDoor({ ...shared, keys: tokens.keys, sealing, resources, joins });
   const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
   const grpc = new GrpcDoor({ ...shared, tls });
-  const pages = new Map([["", () => metrics.render()], ...(deps.neighbours ?? [])]);
-  const metricsServer = new MetricsServer(tls, pages, readiness, log);
+  const judge = pageJudge(authenticator, authorizer);
+  const problems = (): readonly string[] => readiness.problems();
+  const serverOf = (served: ReadonlyMap<string, Page>): MetricsServer =>
+    new MetricsServer({ tls, pages: served, problems, judge, log });
+  const pages = new Map<string, Page>([
+    ["/metrics", () => metrics.render()],
+    ["/metrics/slis", async () => renderHealth(readiness.problems())],
+  ]);
+  const metricsServers = [
+    { port: config.metricsPort, server: serverOf(pages) },
+    ...(deps.neighbours ?? [])
+      .filter(({ port }) => port !== 0)
+      .map(({ port, page }) => ({ port, server: serverOf(new Map([["/metrics", page]])) })),
+  ];
   const relay =
     deps.bus === undefined
       ? undefined
@@ -150,7 +176,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
     pipeline,
     readiness,
     async start() {
-      await metricsServer.listen(config.metricsPort, config.address);
+      for (const { port, server } of metricsServers) await server.listen(port, config.address);
       await rest.listen(config.restPort, config.address);
       await grpc.listen(config.grpcPort, config.address);
       readiness.start();
@@ -179,7 +205,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       agents.close();
       readiness.stop();
       cache.stop();
-      await metricsServer.close();
+      await Promise.all(metricsServers.map(({ server }) => server.close()));
       log.info("apiserver stopped");
     },
   };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Bus, type NatsCredentials, createNatsBus } from "@trireme/bus";
 import { type StoreClient, createStoreClient } from "@trireme/store-client";
 import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
-import { createApiserver } from "./app.ts";
+import { type Neighbour, createApiserver } from "./app.ts";
 import type { ApiserverConfig } from "./config.ts";
 
 /** An apiserver with its own connections to store and bus. */
@@ -15,12 +15,12 @@ export interface ConnectedApiserver {
 
 /**
  * Puts an apiserver together from its settings: certificates and credentials come from the PKI folder. `neighbours` are
- * programs of the same process whose metrics are served beside ours, as `/metrics/<name>`.
+ * other components of this server whose metrics are served here.
  */
 export async function connectApiserver(
   config: ApiserverConfig,
   log: Logger,
-  neighbours: ReadonlyMap<string, () => Promise<string>> = new Map(),
+  neighbours: readonly Neighbour[] = [],
 ): Promise<ConnectedApiserver> {
   const metrics = createRegistry();
   const store = connectStore(config);

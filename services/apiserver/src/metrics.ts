@@ -1,5 +1,5 @@
 import { type Resource, groupResource } from "@trireme/api";
-import type { Registry } from "@trireme/telemetry";
+import { Exposition, type Registry } from "@trireme/telemetry";
 import { isStreamKind } from "./pipeline/pod-streams.ts";
 import type { WatchCache } from "./storage/watch-cache.ts";
 
@@ -10,12 +10,21 @@ export interface RequestLabels {
   readonly version: string;
   readonly resource: string;
   readonly subresource: string;
+  /** What it reached: one object (`resource`), a `namespace`, or the `cluster`; empty for paths. */
+  readonly scope: string;
+  /** `All` for a dry run, else empty. */
+  readonly dry_run: string;
 }
 
-const LABELS = ["verb", "group", "version", "resource", "subresource"] as const;
+const LABELS = ["verb", "group", "version", "resource", "subresource", "scope"] as const;
 
 /** Kubernetes' buckets for request durations, in seconds; stock rules select `le` 1, 5 and 30. */
 const REQUEST_BUCKETS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 5, 10, 20, 30, 60];
+
+/** Kubernetes' buckets for what is left of a client certificate's life: from 0 s over hours and days to a year. */
+const EXPIRY_BUCKETS = [
+  0, 1800, 3600, 7200, 21_600, 43_200, 86_400, 172_800, 345_600, 604_800, 2_592_000, 7_776_000, 15_552_000, 31_104_000,
+];
 
 /** Methods that are counted under their own name; anything else a client invents is `other`. */
 const VERBS = new Set([
@@ -31,6 +40,13 @@ const VERBS = new Set([
   "HEAD",
 ]);
 
+/** Codes of answers that were not the request's own: no room for it, or no time. */
+const TERMINATIONS = new Set([429, 504]);
+
+const DURATION = "apiserver_request_duration_seconds";
+/** Time without that of admission webhooks. There are none, so it is the same time under another name. */
+const SLI_DURATION = "apiserver_request_sli_duration_seconds";
+
 /** Requests under way, by the bound they count against. */
 export interface InFlight {
   read: number;
@@ -41,7 +57,12 @@ export interface InFlight {
 
 /** The apiserver's metrics, under the names that stock dashboards read. */
 export interface ApiMetrics {
-  request(labels: RequestLabels, code: number, seconds: number): void;
+  /** `lasts`: by its nature, as a watch does; its time is no latency. */
+  request(labels: RequestLabels, code: number, seconds: number, lasts?: boolean): void;
+  /** Events sent to one watch. */
+  watched(resource: Resource, events: number): void;
+  /** What was left of the life of the certificate that a request came with. */
+  certificate(remainingSeconds: number): void;
   /** Shows what `read` answers at each scrape. */
   observeInFlight(read: () => InFlight): void;
   render(): Promise<string>;
@@ -51,14 +72,31 @@ export interface ApiMetrics {
 export function createApiMetrics(registry: Registry, cache: WatchCache, resources: readonly Resource[]): ApiMetrics {
   const total = registry.counter("apiserver_request_total", "Requests by verb, resource and HTTP code.", [
     ...LABELS,
+    "dry_run",
     "code",
     "component",
   ] as const);
   const duration = registry.histogram(
-    "apiserver_request_duration_seconds",
+    DURATION,
     "Time to the end of the answer; watches aside.",
     [...LABELS, "component"] as const,
     REQUEST_BUCKETS,
+  );
+  const terminations = registry.counter(
+    "apiserver_request_terminations_total",
+    "Requests that were ended for want of room or time, by code.",
+    ["verb", "group", "version", "resource", "scope", "component", "code"] as const,
+  );
+  const watchEvents = registry.counter("apiserver_watch_events_total", "Events sent to watches.", [
+    "group",
+    "version",
+    "resource",
+  ] as const);
+  const expiry = registry.histogram(
+    "apiserver_client_certificate_expiration_seconds",
+    "What was left of the life of the certificates that requests came with.",
+    [],
+    EXPIRY_BUCKETS,
   );
   registry.gauge("apiserver_storage_objects", "Objects of each resource.", ["resource"] as const, (gauge) => {
     for (const resource of resources) gauge.set(cache.of(resource).size, { resource: groupResource(resource) });
@@ -70,12 +108,18 @@ export function createApiMetrics(registry: Registry, cache: WatchCache, resource
     .gauge("kubernetes_build_info", "What this is.", ["git_version"] as const)
     .set(1, { git_version: "v1.35.0+trireme-0.1.0" });
   return {
-    request(given, code, seconds) {
+    request({ dry_run, ...given }, code, seconds, isLong = false) {
       const labels = { ...given, verb: VERBS.has(given.verb) ? given.verb.toUpperCase() : "other" };
-      total.inc({ ...labels, code, component: "apiserver" });
-      const lasts = given.verb === "watch" || given.subresource === "log" || isStreamKind(given.subresource);
+      const { subresource, ...terminated } = labels;
+      total.inc({ ...labels, dry_run, code, component: "apiserver" });
+      if (TERMINATIONS.has(code)) terminations.inc({ ...terminated, code, component: "apiserver" });
+      const lasts = isLong || given.verb === "watch" || subresource === "log" || isStreamKind(subresource);
       if (!lasts) duration.observe(seconds, { ...labels, component: "apiserver" });
     },
+    watched({ group, version, resource }, events) {
+      watchEvents.inc({ group, version, resource }, events);
+    },
+    certificate: (remainingSeconds) => expiry.observe(remainingSeconds),
     observeInFlight(read) {
       const kinds = ["request_kind"] as const;
       registry.gauge("apiserver_current_inflight_requests", "Requests under way.", kinds, (gauge) => {
@@ -86,6 +130,25 @@ export function createApiMetrics(registry: Registry, cache: WatchCache, resource
         gauge.set(read().long);
       });
     },
-    render: () => registry.render(),
+    render: async () => withSliDurations(await registry.render()),
   };
+}
+
+/** Adds the service level's durations as a copy of the lines of the others: kept once, told twice. */
+export function withSliDurations(text: string): string {
+  const from = text.indexOf(`# HELP ${DURATION} `);
+  if (from < 0) return text;
+  const next = text.indexOf("\n# HELP ", from);
+  const family = text.slice(from, next < 0 ? text.length : next + 1);
+  return `${text}\n${family.replaceAll(DURATION, SLI_DURATION)}`;
+}
+
+/** `/metrics/slis`: the health of this server as numbers. */
+export function renderHealth(problems: readonly string[]): string {
+  const out = new Exposition();
+  const health = out.family("kubernetes_healthcheck", "gauge", "Whether a check of readiness passes (1) or not (0).");
+  for (const name of ["shutdown", "watch-cache", "store"]) {
+    health.add({ name, type: "readyz" }, problems.some((problem) => problem.startsWith(`${name}:`)) ? 0 : 1);
+  }
+  return out.text();
 }

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { connectApiserver } from "@trireme/apiserver";
+import { type Neighbour, connectApiserver } from "@trireme/apiserver";
 import { sleep, systemClock } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
 import type { ControlConfig } from "./config.ts";
+import { natsPage } from "./nats-page.ts";
+import { storePage } from "./store-page.ts";
 import { SupervisedWorker, type WorkerSpec } from "./worker.ts";
 
 /** The programs that run beside the apiserver, each on a thread of its own. */
@@ -21,8 +23,15 @@ export interface Control {
 /** Puts the control plane of one server together: the apiserver here, the workers on their threads. */
 export async function createControl(config: ControlConfig, log: Logger): Promise<Control> {
   const workers = WORKERS.map((name) => new SupervisedWorker(workerSpec(name, config), systemClock, log));
-  const metricsOf = new Map(WORKERS.map((name, i) => [name, () => workers[i]!.metrics()]));
-  const apiserver = await connectApiserver(config, log.child({ part: "apiserver" }), metricsOf);
+  const [scheduler, controllers] = workers;
+  const neighbours: readonly Neighbour[] = [
+    { name: "scheduler", port: config.schedulerMetricsPort, page: () => scheduler!.metrics() },
+    { name: "controllers", port: config.controllersMetricsPort, page: () => controllers!.metrics() },
+    { name: "state", port: config.stateMetricsPort, page: () => controllers!.metrics("state") },
+    { name: "store", port: config.storeMetricsPort, page: storePage(config) },
+    { name: "nats", port: config.natsMetricsPort, page: natsPage(config.natsMonitorPort) },
+  ];
+  const apiserver = await connectApiserver(config, log.child({ part: "apiserver" }), neighbours);
   return {
     async start() {
       // A worker can do nothing before an apiserver answers, and threads that start at once only slow each other. When

@@ -42,13 +42,17 @@ describe("a supervised worker", () => {
   it("shows the metrics of its program", async () => {
     const { worker, said } = workerOf(
       "measured",
-      `globalThis[Symbol.for("trireme.registry")] = { render: async () => "a_total 1" }; say("up");
-       setInterval(() => {}, 1000); process.once("SIGTERM", () => process.exit(0));`,
+      `globalThis[Symbol.for("trireme.registry")] = { render: async () => "a_total 1" };
+       globalThis[Symbol.for("trireme.pages")] = new Map([
+         ["state", async () => "b 2"], ["bad", async () => { throw new Error("planted"); }]]);
+       say("up"); setInterval(() => {}, 1000); process.once("SIGTERM", () => process.exit(0));`,
     );
-    expect(await worker.metrics()).toBe("");
+    await expect(worker.metrics()).rejects.toThrow("measured does not run");
     worker.start();
     await expect.poll(said).toBe("up;");
-    expect(await worker.metrics()).toBe("a_total 1");
+    expect(await Promise.all([worker.metrics(), worker.metrics("state")])).toEqual(["a_total 1", "b 2"]);
+    await expect(worker.metrics("none")).rejects.toThrow("no such metrics");
+    await expect(worker.metrics("bad")).rejects.toThrow("planted");
     await worker.stop();
   }, 10_000);
 

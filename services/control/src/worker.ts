@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type Clock, assert } from "@trireme/base";
+import { type Clock, TriremeError, assert } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
 
 /** Pauses between a worker's crash and its next start: at once after the first, slower while it keeps crashing. */
@@ -23,13 +23,25 @@ const METRICS_TIMEOUT_MS = 2000;
 
 /**
  * Runs inside the worker before its program. The program is written as a process that ends on SIGTERM; threads get no
- * signals, so the parent's message becomes one. Its metrics are read through the registry that it registered.
+ * signals, so the parent's message becomes one. Its metrics are read through the registry that it made and the pages that
+ * it offers (libs/telemetry).
  */
 const PRELUDE = `
 const { parentPort, workerData } = require("node:worker_threads");
 parentPort.on("message", async (message) => {
   if (message.type === "stop") process.emit("SIGTERM", "SIGTERM", 15);
-  else parentPort.postMessage({ text: (await globalThis[Symbol.for("trireme.registry")]?.render()) ?? "" });
+  else {
+    const { page } = message;
+    const render = page === undefined
+      ? () => globalThis[Symbol.for("trireme.registry")]?.render()
+      : globalThis[Symbol.for("trireme.pages")]?.get(page);
+    try {
+      const text = await render?.();
+      parentPort.postMessage({ page, text });
+    } catch (error) {
+      parentPort.postMessage({ page, problem: String(error) });
+    }
+  }
 });
 parentPort.unref();
 import(workerData.program).catch((error) => { setImmediate(() => { throw error; }); });
@@ -90,22 +102,45 @@ export class SupervisedWorker {
     });
   }
 
-  /** The program's metrics as text; empty while it does not run or answer. */
-  async metrics(): Promise<string> {
+  /**
+   * The program's metrics as text: its registry's, or those of a page that it offers. Throws `ServiceUnavailable` while it
+   * does not run or answer: its target is down then, which empty metrics would hide.
+   */
+  async metrics(page?: string): Promise<string> {
     const { worker } = this;
-    if (worker === undefined) return "";
-    return new Promise((resolve) => {
-      // Answers come in the order of the questions, and all say the same: whichever is first will do.
-      const onAnswer = ({ text }: { readonly text: string }): void => {
+    const { name } = this.spec;
+    if (worker === undefined) throw new TriremeError("ServiceUnavailable", `${name} does not run at the moment`);
+    return new Promise((resolve, reject) => {
+      // Answers about one page all say the same: whichever is first will do.
+      const onAnswer = (answer: {
+        readonly page?: string;
+        readonly text?: string;
+        readonly problem?: string;
+      }): void => {
+        if (answer.page !== page) return;
+        finish();
+        if (answer.text !== undefined) resolve(answer.text);
+        else fail(answer.problem ?? "it has no such metrics yet");
+      };
+      const onExit = (): void => {
+        finish();
+        fail("it ended");
+      };
+      const finish = (): void => {
         cancel();
-        resolve(text);
+        worker.off("message", onAnswer);
+        worker.off("exit", onExit);
+      };
+      const fail = (why: string): void => {
+        reject(new TriremeError("ServiceUnavailable", `${name} does not tell its metrics: ${why}`));
       };
       const cancel = this.clock.after(METRICS_TIMEOUT_MS, () => {
-        worker.off("message", onAnswer);
-        resolve("");
+        finish();
+        fail(`no answer in ${METRICS_TIMEOUT_MS / 1000} s`);
       });
-      worker.once("message", onAnswer);
-      worker.postMessage({ type: "metrics" });
+      worker.on("message", onAnswer);
+      worker.on("exit", onExit);
+      worker.postMessage({ type: "metrics", page });
     });
   }
 

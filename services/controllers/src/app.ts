@@ -59,7 +59,7 @@ import {
   createOffice,
   decisionPublisher,
 } from "@trireme/controller";
-import type { Logger, Registry } from "@trireme/telemetry";
+import type { Logger, Page, Registry } from "@trireme/telemetry";
 import { createClusterDnsController } from "./clusterdns/controller.ts";
 import { createAggregationController } from "./clusterrole/controller.ts";
 import { type Caches, type ControllerContext, type ReconcilerSpec, addIndexes } from "./context.ts";
@@ -71,12 +71,14 @@ import { createEndpointSliceController } from "./endpointslice/controller.ts";
 import { createGarbageCollector } from "./garbage/controller.ts";
 import { createJobController } from "./job/controller.ts";
 import { createAutoscalerController } from "./horizontalpodautoscaler/controller.ts";
+import { createMonitoringController } from "./monitoring/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeController } from "./node/controller.ts";
 import { createVolumeControllers } from "./persistentvolume/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
 import { createRootCaController, createServiceAccountController } from "./serviceaccount/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
+import { statePage } from "./statemetrics/page.ts";
 
 /** What the controllers are made of. */
 export interface ControllersOptions {
@@ -103,6 +105,8 @@ export interface ControllersApp {
   readonly office: Pick<Office, "isLeader" | "holder">;
   /** Resolves when every cache has its first list. */
   readonly synced: Promise<void>;
+  /** The series of the cluster's objects (kube_*), from the caches; empty unless this server is elected. */
+  readonly state: Page;
 }
 
 /** Puts the controllers together; nothing runs until `start`. */
@@ -140,6 +144,9 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   const autoscalers = factory.informer<HorizontalPodAutoscaler>(HORIZONTALPODAUTOSCALERS);
   const statefulSets = factory.informer<StatefulSet>(STATEFULSETS);
   const jobs = factory.informer<Job>(JOBS);
+  const cronJobs = factory.informer<CronJob>(CRONJOBS);
+  const daemonSets = factory.informer<DaemonSet>(DAEMONSETS);
+  const budgets = factory.informer<PodDisruptionBudget>(PODDISRUPTIONBUDGETS);
   const storage = {
     claims: factory.informer<PersistentVolumeClaim>(PERSISTENTVOLUMECLAIMS),
     volumes: factory.informer<PersistentVolume>(PERSISTENTVOLUMES),
@@ -148,17 +155,18 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(under("deployment-controller")),
     createReplicaSetController(under("replicaset-controller")),
-    createDaemonSetController(under("daemonset-controller"), factory.informer<DaemonSet>(DAEMONSETS), revisions),
+    createDaemonSetController(under("daemonset-controller"), daemonSets, revisions),
     createStatefulSetController(under("statefulset-controller"), statefulSets, revisions, storage.claims),
     createJobController(under("job-controller"), jobs),
-    createCronJobController(under("cronjob-controller"), { cronJobs: factory.informer<CronJob>(CRONJOBS), jobs }),
+    createCronJobController(under("cronjob-controller"), { cronJobs, jobs }),
     createEndpointSliceController(context),
     nodes,
     createGarbageCollector(context, collected),
     createNamespaceController(context),
     createClusterDnsController(context, options.serviceCidr),
+    createMonitoringController(context),
     createDisruptionController(under("controllermanager"), {
-      budgets: factory.informer<PodDisruptionBudget>(PODDISRUPTIONBUDGETS),
+      budgets,
       statefulSets,
     }),
     createAutoscalerController(under("horizontal-pod-autoscaler"), { autoscalers, samples }),
@@ -232,6 +240,26 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   return {
     office,
     synced,
+    state: statePage(
+      () => office.isLeader,
+      () => ({
+        pods: caches.pods.list(),
+        deployments: caches.deployments.list(),
+        replicaSets: caches.replicaSets.list(),
+        statefulSets: statefulSets.list(),
+        daemonSets: daemonSets.list(),
+        jobs: jobs.list(),
+        cronJobs: cronJobs.list(),
+        autoscalers: autoscalers.list(),
+        nodes: caches.nodes.list(),
+        namespaces: caches.namespaces.list(),
+        services: caches.services.list(),
+        volumes: storage.volumes.list(),
+        claims: storage.claims.list(),
+        budgets: budgets.list(),
+        reads: factory.reads(),
+      }),
+    ),
     start() {
       factory.start();
       untrack = nodes.track();

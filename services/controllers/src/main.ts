@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfigOrExit } from "@trireme/config";
 import { openPartConnections } from "@trireme/controller";
-import { createLogger } from "@trireme/telemetry";
+import { createLogger, offerPage } from "@trireme/telemetry";
 import { createControllersApp } from "./app.ts";
 import { controllersFlags } from "./config.ts";
 
@@ -12,6 +12,8 @@ const connections = openPartConnections("controllers", config, log);
 const { serviceCidr, defaultTolerationSeconds } = config;
 const rootCa = readFileSync(join(config.pkiDir, "ca.crt"), "utf8");
 const app = createControllersApp({ ...connections, rootCa, serviceCidr, defaultTolerationSeconds });
+
+offerPage("state", app.state);
 
 async function close(): Promise<void> {
   await app.stop();

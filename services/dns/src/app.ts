@@ -6,11 +6,10 @@ import { ENDPOINTSLICES, SERVICES } from "@trireme/api";
 import { errorFrom, systemClock } from "@trireme/base";
 import type { NatsCredentials } from "@trireme/bus";
 import { createNatsBus } from "@trireme/bus";
-import { createApiClient } from "@trireme/client";
+import { createApiClient, delegatedJudge } from "@trireme/client";
 import { createInformerFactory } from "@trireme/controller";
-import type { Logger, Registry } from "@trireme/telemetry";
+import { type Logger, MetricsServer, type Registry, pageOf } from "@trireme/telemetry";
 import type { DnsConfig } from "./config.ts";
-import { serveMetrics } from "./metrics-server.ts";
 import { dnsMetrics } from "./metrics.ts";
 import { serveDns } from "./server.ts";
 import { createUpstream, nameserversOf } from "./upstream.ts";
@@ -59,7 +58,15 @@ export async function startDns(config: DnsConfig, log: Logger, registry: Registr
 
   const healthy = (): boolean => services.hasSynced && slices.hasSynced;
   const { address } = config;
-  stops.push(await serveMetrics({ address, port: config.metricsPort, tls: tls(), registry, healthy }));
+  const https = new MetricsServer({
+    tls: tls(),
+    pages: new Map([["/metrics", pageOf(registry)]]),
+    problems: () => (healthy() ? [] : ["services are not known yet"]),
+    judge: delegatedJudge(client, () => systemClock.monotonic()),
+    log,
+  });
+  await https.listen(config.metricsPort, address);
+  stops.push(() => https.close());
   const resolvConf = await readFile("/etc/resolv.conf", "utf8").catch(() => "");
   const upstream = createUpstream(nameserversOf(resolvConf, [address]));
   const metrics = dnsMetrics(registry, `dns://${address}:${config.port}`, config.clusterDnsDomain);

@@ -6,10 +6,10 @@ import type { Pod } from "@trireme/api";
 import { errorFrom, systemClock } from "@trireme/base";
 import type { Bus, NatsCredentials } from "@trireme/bus";
 import { actorDecisionCodec, actorSubject, createNatsBus } from "@trireme/bus";
-import { createApiClient } from "@trireme/client";
+import { createApiClient, delegatedJudge } from "@trireme/client";
 import { createEventRecorder, createInformerFactory } from "@trireme/controller";
 import { createCri, watchRuntimeEvents } from "@trireme/cri";
-import type { Logger, Registry } from "@trireme/telemetry";
+import { type Logger, MetricsServer, type Registry, createRegistry } from "@trireme/telemetry";
 import type { AgentConfig } from "./config.ts";
 import { createDrainer } from "./drain/drainer.ts";
 import { createLeaseAcks } from "./drain/lease-acks.ts";
@@ -20,6 +20,8 @@ import { podLogs } from "./logs/pod-logs.ts";
 import type { LiveLog } from "./logs/rotation.ts";
 import { startLogRotation } from "./logs/rotation.ts";
 import { agentMetrics } from "./metrics.ts";
+import { type PageSources, agentPages } from "./metrics/pages.ts";
+import type { ClaimInUse } from "./metrics/volume-stats.ts";
 import { startNetwork } from "./network/network.ts";
 import { startHeartbeat } from "./node/heartbeat.ts";
 import { patientHealth, readHealth, readMachine } from "./node/machine.ts";
@@ -34,7 +36,6 @@ import { readRuntime } from "./pods/runtime-view.ts";
 import { check } from "./probes/checks.ts";
 import { createProber } from "./probes/prober.ts";
 import { serveGrpc } from "./server/grpc-server.ts";
-import { serveHttps } from "./server/https-server.ts";
 import { readTls } from "./server/tls.ts";
 import { podStreams } from "./streams/pod-streams.ts";
 import { apiStatusSink } from "./status/status-writer.ts";
@@ -65,21 +66,29 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   const stops: (() => unknown)[] = [];
   let pods: PodSet | undefined;
   let ready = false;
-  const metrics = agentMetrics(registry, config.name, () => pods?.counts() ?? { pods: 0, containers: {} });
-  stops.push(
-    await serveHttps({
-      address: config.address,
-      port: config.httpsPort,
-      tls,
-      registry,
-      healthy: () => ready,
-    }),
-  );
+  // The service proxy's series are on a page of their own, as if it were kube-proxy beside us.
+  const proxyRegistry = createRegistry({ processMetrics: false });
+  const metrics = agentMetrics(registry, proxyRegistry, {
+    node: config.name,
+    certificate: tls.cert,
+    counts: () => pods?.counts() ?? { pods: 0, containers: {} },
+    clock,
+  });
+  let pageSources: PageSources | undefined;
+  const client = createApiClient({ servers: config.apiServers, ...tls, userAgent: "node-agent/0.1.0", log, registry });
+  const https = new MetricsServer({
+    tls,
+    pages: agentPages(registry, proxyRegistry, () => pageSources),
+    problems: () => (ready ? [] : ["not ready yet"]),
+    judge: delegatedJudge(client, () => clock.monotonic()),
+    log,
+  });
+  await https.listen(config.httpsPort, config.address);
+  stops.push(() => https.close());
   const logRoot = join(config.dir, "pods");
   await mkdir(logRoot, { recursive: true });
 
   const cri = createCri({ socket: config.criSocket, observe: metrics.runtimeOperation });
-  const client = createApiClient({ servers: config.apiServers, ...tls, userAgent: "node-agent/0.1.0", log, registry });
   const bus = createNatsBus({
     servers: config.natsUrls,
     tls: () => readTls(config.pkiDir, "node"),
@@ -106,12 +115,19 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   const events = createEventRecorder({ client, component: "kubelet", host: config.name, clock, log });
   stops.push(() => events.stop());
   const source = apiConfigSource(client);
-  const sink = apiStatusSink({
+  const statuses = apiStatusSink({
     client,
     lookup: (namespace, name) => informers.pods.get(namespace, name),
     clock,
     log,
   });
+  const sink: typeof statuses = {
+    ...statuses,
+    report(pod, status) {
+      metrics.podStatus(pod, status);
+      return statuses.report(pod, status);
+    },
+  };
   const localPathRoot = join(config.dir, "local-path");
   const volumes = createVolumes({
     root: join(config.dir, "volumes"),
@@ -213,7 +229,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     source: informers.pods,
     sink,
     cri,
-    runner,
+    runner: { run: metrics.timed((step, facts, tell) => runner.run(step, facts, tell)) },
     prober,
     actors,
     clock,
@@ -224,6 +240,14 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     manifests: createManifestStore(join(config.dir, "manifests"), clock, log),
   });
   pods = set;
+  pageSources = {
+    pods: set,
+    podOf: (namespace, name) => informers.pods.get(namespace, name),
+    tallies: () => prober.tallies(),
+    claims: () => claimsInUse(volumes, informers.pods.list()),
+    machine,
+    cgroupParent: config.cgroupParent,
+  };
   stops.push(() => set.stop());
 
   const network = startNetwork({
@@ -298,6 +322,23 @@ function liveLogs(logRoot: string, set: PodSet): LiveLog[] {
     containerId: container.id,
     path: join(logRoot, logDirectoryName(pod.namespace, pod.name, pod.uid), container.name, `${container.attempt}.log`),
   }));
+}
+
+/** The claims of this node's pods, with the directories that stand behind them. */
+async function claimsInUse(
+  volumes: ReturnType<typeof createVolumes>,
+  pods: readonly Pod[],
+): Promise<readonly ClaimInUse[]> {
+  const out: ClaimInUse[] = [];
+  for (const { metadata, spec } of pods) {
+    for (const { name, persistentVolumeClaim } of spec.volumes ?? []) {
+      if (persistentVolumeClaim === undefined) continue;
+      const path = await volumes.claimPath(metadata.uid ?? "", name);
+      const { claimName: claim } = persistentVolumeClaim;
+      if (path !== undefined) out.push({ namespace: metadata.namespace ?? "default", claim, path });
+    }
+  }
+  return out;
 }
 
 /** Directories of pods that ended while no agent ran. */

@@ -460,7 +460,13 @@ describe("default roles of an older cluster", () => {
     const rulesOf = async (name: string): Promise<unknown[]> =>
       ((await after.pipeline.get(ADMIN, { resource: CLUSTERROLES as Resource, name })).object as ClusterRole).rules ??
       [];
-    expect(await rulesOf("system:trireme-dns")).toEqual([extra, expect.anything(), expect.anything()]);
+    expect(await rulesOf("system:trireme-dns")).toEqual([
+      extra,
+      expect.anything(),
+      expect.anything(),
+      expect.anything(),
+      expect.anything(),
+    ]);
     expect(await rulesOf("system:basic-user")).toEqual([]);
     expect((await after.pipeline.decidePath(ann, "get", "/apis")).allowed).toBe(true);
     const { revision } = after.cache;

@@ -4,6 +4,12 @@ import { ANONYMOUS, AUTHENTICATED, HOST_ID, type User } from "./user.ts";
 
 /** One TLS connection has one identity for its life; requests on it need no second look. */
 const known = new WeakMap<TLSSocket, User>();
+const expiries = new WeakMap<TLSSocket, number>();
+
+/** When the certificate of a connection whose user is known ends, milliseconds since 1970; undefined without one. */
+export function expiryOf(socket: TLSSocket): number | undefined {
+  return expiries.get(socket);
+}
 
 /**
  * The user of a TLS connection: anonymous without a certificate. A certificate that our CA did not sign, or that is not
@@ -23,6 +29,7 @@ export function userOfConnection(socket: TLSSocket): User {
   }
   const user = userOfCertificate(certificate);
   known.set(socket, user);
+  expiries.set(socket, Date.parse(certificate.valid_to));
   return user;
 }
 

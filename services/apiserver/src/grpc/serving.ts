@@ -34,6 +34,16 @@ export interface CallContext {
   stillWanted(): void;
 }
 
+/** Labels of what is asked of manifests, which may name any object of the cluster. */
+const MANIFESTS = {
+  group: "trireme.api",
+  version: "v1",
+  resource: "manifests",
+  subresource: "",
+  scope: "cluster",
+  dry_run: "",
+};
+
 /** Serves calls: who is it, is there room, does anybody still wait; then the answer or the status that says why not. */
 export class CallServer {
   private readonly parts: GrpcParts;
@@ -132,8 +142,8 @@ export class CallServer {
       throw thrown;
     } finally {
       leave?.();
-      const labels = { verb: method, group: "trireme.api", version: "v1", resource: "manifests", subresource: "" };
-      metrics.request(labels, code, (clock.monotonic() - started) / 1000);
+      const labels = { ...MANIFESTS, verb: method };
+      metrics.request(labels, code, (clock.monotonic() - started) / 1000, lane === "long");
     }
   }
 

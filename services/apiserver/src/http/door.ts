@@ -55,7 +55,7 @@ export class HttpDoor {
     response.on("close", () => gone.abort());
     // An error on a broken connection has no one to be told to.
     response.on("error", () => gone.abort());
-    let labels: RequestLabels = { verb: request.method ?? "", resource: "", group: "", version: "", subresource: "" };
+    let labels: RequestLabels = { ...NOWHERE, verb: request.method ?? "" };
     try {
       const exchange = await this.open(request, response, gone.signal, upgrade);
       if (serveHealth(exchange, this.parts.readiness)) return;
@@ -108,7 +108,10 @@ export class HttpDoor {
     }
     const verb = verbOf(exchange.method, route, exchange.query);
     const { group, version, resource } = route.resource;
-    const full = { verb, group, version, resource, subresource: route.subresource ?? "" };
+    const scope = route.name !== undefined ? "resource" : route.namespace !== undefined ? "namespace" : "cluster";
+    const dryRun = exchange.query.get("dryRun") === "All" ? "All" : "";
+    const subresource = route.subresource ?? "";
+    const full = { verb, group, version, resource, subresource, scope, dry_run: dryRun };
     labelsOf.set(exchange.request, full);
     const isLong = isLongRunning(verb, route);
     const lane: Lane = isLong ? "long" : verb === "get" || verb === "list" ? "read" : "write";
@@ -147,6 +150,17 @@ function headersOf(request: Request): Headers {
     return typeof value === "string" ? value.split(", ") : value;
   };
 }
+
+/** Labels of a request to no resource. */
+const NOWHERE: RequestLabels = {
+  verb: "",
+  group: "",
+  version: "",
+  resource: "",
+  subresource: "",
+  scope: "",
+  dry_run: "",
+};
 
 /** Labels of requests that failed after they were known. */
 const labelsOf = new WeakMap<Request, RequestLabels>();

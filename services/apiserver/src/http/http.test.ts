@@ -77,8 +77,15 @@ describe("who may enter", () => {
     const { json } = await ask("/livez", { as: "stranger" });
     expect(json).toMatchObject({ code: 401 });
     expect(json["message"]).toContain("the client certificate is not valid here");
-    await expect(ask("/metrics", { as: "stranger", port: REST + 2 })).rejects.toThrow();
-    await expect(ask("/metrics", { as: "", port: REST + 2 })).rejects.toThrow();
+    // Metrics' own port says it in words, and to those as well whom no role lets in.
+    for (const [as, status] of [
+      ["stranger", 401],
+      ["", 401],
+      ["scheduler", 403],
+      ["admin", 200],
+    ] as const) {
+      expect((await ask("/metrics", { as, port: REST + 2 })).status, as).toBe(status);
+    }
   });
 
   it("names user, verb, resource and namespace of what it forbids", async () => {
@@ -163,7 +170,10 @@ describe("metrics", () => {
     expect(text).toMatch(/apiserver_request_total\{verb="GET",.*resource="pods",.*code="404".*\} [1-9]/);
     expect(text).toMatch(/apiserver_storage_objects\{resource="namespaces"\} 4/);
     expect(text).toMatch(/apiserver_request_duration_seconds_bucket\{le="1",.*resource="pods"/);
+    expect(text).toMatch(/apiserver_request_sli_duration_seconds_bucket\{le="1",.*resource="pods"/);
+    expect(text).toMatch(/apiserver_client_certificate_expiration_seconds_count [1-9]/);
     expect(text).toContain('apiserver_current_inflight_requests{request_kind="mutating"} 0');
+    expect((await ask("/metrics/slis", { port: REST + 2 })).text).toContain('{name="store",type="readyz"} 1');
   });
 });
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { TriremeError } from "@trireme/base";
 import { type FieldValidation, type KubeObject, groupResource } from "@trireme/api";
+import type { ApiMetrics } from "../metrics.ts";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import {
   type DeletionOptions,
@@ -59,9 +60,16 @@ export class ResourceDoor {
   private readonly pipeline: RequestPipeline;
   private readonly now: () => number;
   private readonly measurements: Measurements;
+  private readonly metrics: Pick<ApiMetrics, "watched">;
 
-  constructor(pipeline: RequestPipeline, measurements: Measurements, now: () => number) {
+  constructor(
+    pipeline: RequestPipeline,
+    measurements: Measurements,
+    metrics: Pick<ApiMetrics, "watched">,
+    now: () => number,
+  ) {
     this.pipeline = pipeline;
+    this.metrics = metrics;
     this.measurements = measurements;
     this.now = now;
   }
@@ -138,7 +146,9 @@ export class ResourceDoor {
     const { query, caller } = exchange;
     const options = watchOptions(query, target.name);
     const session = await this.pipeline.watch(caller, target, options);
-    await streamWatch(exchange, target, session, format, this.now);
+    await streamWatch(exchange, target, session, format, this.now, (events) => {
+      this.metrics.watched(target.resource, events);
+    });
   }
 
   private async delete(exchange: Exchange, target: NamedTarget): Promise<void> {

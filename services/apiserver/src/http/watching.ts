@@ -17,6 +17,7 @@ export async function streamWatch(
   session: WatchSession,
   format: Format,
   now: () => number,
+  onEvents: (count: number) => void,
 ): Promise<void> {
   const { response, query, signal } = exchange;
   const asked = Number(query.get("timeoutSeconds") ?? MAX_WATCH_SECONDS);
@@ -32,6 +33,7 @@ export async function streamWatch(
     flushHead(response);
     const encode = encoderFor(of, format, query, now);
     for (let items = await session.next(); items !== undefined; items = await session.next()) {
+      onEvents(items.length);
       await write(response, Buffer.concat(items.map(encode)), signal);
     }
     response.end();

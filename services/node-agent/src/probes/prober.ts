@@ -11,7 +11,20 @@ export interface Prober {
   /** From now on exactly these containers of the pod are probed; those that run already go on undisturbed. */
   sync(pod: Pod, containers: readonly ContainerFact[], ip: string): void;
   forget(uid: string): void;
+  /** How the checks of the containers that run ended so far; forgotten with their container. */
+  tallies(): ProbeTally[];
   stop(): void;
+}
+
+/** Outcomes of one probe of one container. */
+export interface ProbeTally {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid: string;
+  readonly container: string;
+  readonly kind: ProbeKind;
+  successful: number;
+  failed: number;
 }
 
 /** What the prober needs of the world. */
@@ -28,6 +41,7 @@ export interface ProberOptions {
 
 interface Running {
   readonly uid: string;
+  readonly tallies: ReadonlyMap<ProbeKind, ProbeTally>;
   readonly cancel: () => void;
 }
 
@@ -42,6 +56,7 @@ export function createProber(options: ProberOptions): Prober {
     const startedAt = clock.monotonic() - Math.max(0, clock.now() - fact.startedAt);
     const states = new Map<ProbeKind, ProbeState>();
     const cancels = new Map<ProbeKind, () => void>();
+    const tallies = new Map<ProbeKind, ProbeTally>();
     let over = false;
     let last = "";
 
@@ -68,6 +83,13 @@ export function createProber(options: ProberOptions): Prober {
     const ask = async (kind: ProbeKind, probe: Probe, state: ProbeState): Promise<void> => {
       const result = await options.check(probe, { container, containerId: fact.id, ip });
       if (over) return;
+      const { namespace = "default", name } = pod.metadata;
+      const tally = tallies.get(kind) ?? {
+        ...{ namespace, pod: name, uid, container: container.name, kind },
+        ...{ successful: 0, failed: 0 },
+      };
+      tally[result.ok ? "successful" : "failed"] += 1;
+      tallies.set(kind, tally);
       if (!result.ok) options.onFailure?.(pod, container.name, kind, result.message);
       const next = afterCheck(state, probe, result.ok, result.message, clock.monotonic());
       if (kind === "startup" && next.verdict === "success") {
@@ -88,6 +110,7 @@ export function createProber(options: ProberOptions): Prober {
     publish();
     return {
       uid,
+      tallies,
       cancel: () => {
         over = true;
         for (const cancel of cancels.values()) cancel();
@@ -115,6 +138,7 @@ export function createProber(options: ProberOptions): Prober {
     forget(uid) {
       for (const [id, probe] of running) if (probe.uid === uid) drop(id);
     },
+    tallies: () => [...running.values()].flatMap((one) => [...one.tallies.values()]),
     stop() {
       for (const id of [...running.keys()]) drop(id);
     },

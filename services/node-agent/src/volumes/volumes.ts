@@ -64,6 +64,8 @@ export interface Volumes {
   uids(): Promise<string[]>;
   /** Paths of persistent volumes that a pod of which something is left may still use. */
   pathsInUse(): Promise<ReadonlySet<string>>;
+  /** The directory that a pod was given for a volume of a claim; undefined before that. */
+  claimPath(uid: string, volume: string): Promise<string | undefined>;
 }
 
 /** What volumes are made from. */
@@ -229,6 +231,7 @@ export function createVolumes({ root, config, claims, tokens, node, localPathRoo
     },
     remove: (uid) => inTurn(uid, () => removeTree(dirOf(uid))),
     uids: () => directoriesIn(root),
+    claimPath: (uid, volume) => noted(dirOf(uid), volume),
     async pathsInUse() {
       const paths = new Set<string>();
       for (const uid of await directoriesIn(root)) {

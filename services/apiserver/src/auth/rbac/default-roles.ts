@@ -145,6 +145,12 @@ const ADMIN: readonly PolicyRule[] = [
   rule(READ_WRITE, GROUP, "roles", "rolebindings"),
 ];
 
+/** Who reads metrics is asked of the API by those who serve them. */
+const DELEGATE: readonly PolicyRule[] = [
+  rule(["create"], "authentication.k8s.io", "tokenreviews"),
+  rule(["create"], "authorization.k8s.io", "subjectaccessreviews"),
+];
+
 const HEALTH = ["/healthz", "/livez", "/readyz"];
 const VERSION = ["/version", "/version/"];
 
@@ -170,10 +176,7 @@ const PEOPLE: readonly ClusterRole[] = [
   ]),
   clusterRole("system:public-info-viewer", [paths(...HEALTH, ...VERSION)]),
   clusterRole("system:monitoring", [paths(...HEALTH, ...HEALTH.map((path) => `${path}/*`), "/metrics", "/metrics/*")]),
-  clusterRole("system:auth-delegator", [
-    rule(["create"], "authentication.k8s.io", "tokenreviews"),
-    rule(["create"], "authorization.k8s.io", "subjectaccessreviews"),
-  ]),
+  clusterRole("system:auth-delegator", DELEGATE),
   clusterRole("system:service-account-issuer-discovery", [
     paths("/.well-known/openid-configuration", "/openid/v1/jwks"),
   ]),
@@ -198,6 +201,7 @@ export const NODE_RULES: readonly PolicyRule[] = [
   rule(READ, CORE, "configmaps", "secrets"),
   rule(["create"], CORE, "serviceaccounts/token"),
   rule([...READ, "create", "delete", "patch", "update"], LEASES, "leases"),
+  ...DELEGATE,
 ];
 
 const PARTS: readonly ClusterRole[] = [
@@ -235,7 +239,11 @@ const PARTS: readonly ClusterRole[] = [
     // It writes into aggregating roles what others may do; see services/controllers/src/clusterrole.
     rule(["escalate"], GROUP, "clusterroles"),
   ]),
-  clusterRole("system:trireme-dns", [rule(READ, CORE, "services"), rule(READ, "discovery.k8s.io", "endpointslices")]),
+  clusterRole("system:trireme-dns", [
+    rule(READ, CORE, "services"),
+    rule(READ, "discovery.k8s.io", "endpointslices"),
+    ...DELEGATE,
+  ]),
   clusterRole("system:trireme-balancer", [rule(READ, CORE, "nodes", "services")]),
 ];
 
