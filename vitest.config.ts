@@ -28,7 +28,12 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["libs/*/{src,testing}/**/*.test.ts", "services/*/src/**/*.test.ts", "deploy/**/*.test.ts"],
+          include: [
+            "libs/*/{src,testing}/**/*.test.ts",
+            "services/*/src/**/*.test.ts",
+            "deploy/**/*.test.ts",
+            "test/sim/**/*.test.ts",
+          ],
           exclude: [PURE, "**/node_modules/**"],
           ...unit,
         },

@@ -56,7 +56,10 @@ export class Raft {
     campaign(core, "preVote");
   }
 
-  /** A message arrived from another member. Late, doubled and reordered messages are fine. */
+  /**
+   * A message arrived from another member. Late, lost, doubled and reordered messages are fine, with one exception: a
+   * forwarded proposal (`prop`) that comes twice is appended twice, so the transport must not double what it carries.
+   */
   step(message: Message): void {
     const { core } = this;
     if (message.to !== core.id || message.from === core.id) return;

@@ -28,6 +28,7 @@ export const SUITES: readonly Suite[] = [
   { name: "check", help: "proto lint, types, lint, format, nothing unused", run: runChecks },
   vitestSuite("unit", "one module at a time"),
   vitestSuite("tidy", "the rules of the house"),
+  { name: "sim", help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs", run: runSim },
   vitestSuite("integration", "one part with real neighbours"),
   vitestSuite("e2e", "a whole local cluster with real clients"),
   { name: "fresh", help: "the README's commands inside a bare Debian root", run: runFresh },
@@ -70,6 +71,12 @@ function vitestSuite(name: string, help: string): Suite {
       return tallyReport(name, read, secondsSince(start));
     },
   };
+}
+
+async function runSim(root: string, extra: readonly string[]): Promise<Tally> {
+  const start = performance.now();
+  const { code, output } = await runShown([process.execPath, "test/sim/main.ts", ...extra], root);
+  return tallyLines("sim", output, code, secondsSince(start));
 }
 
 async function runFresh(root: string): Promise<Tally> {

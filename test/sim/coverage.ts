@@ -1,0 +1,70 @@
+/**
+ * What happened in a simulation. A campaign in which one of these never happened has proved nothing about it and fails:
+ * a simulation that finds no fault because it does nothing looks just like one that finds none because there is none.
+ */
+export const COUNTED = [
+  "writes",
+  "reads",
+  "definite failures",
+  "unknown outcomes",
+  "elections",
+  "crashes",
+  "power losses",
+  "restarts",
+  "pauses",
+  "partitions",
+  "one-way partitions",
+  "messages lost",
+  "messages doubled",
+  "messages reordered",
+  "connections broken",
+  "torn tails",
+  "failed syncs",
+  "disk hangs",
+  "clock jumps",
+  "segments begun",
+  "log truncations",
+  "snapshots written",
+  "snapshots installed",
+  "compactions",
+  "leadership transfers",
+  "members added",
+  "learners promoted",
+  "members removed",
+  "leases granted",
+  "leases renewed",
+  "leases expired",
+  "events delivered",
+  "watches resumed",
+  "watches compacted",
+  "progress notified",
+] as const;
+
+/** The name of something that is counted. */
+export type Counted = (typeof COUNTED)[number];
+
+/** How often each thing happened. */
+export class Coverage {
+  private readonly counts = new Map<Counted, number>();
+
+  add(what: Counted, times = 1): void {
+    if (times > 0) this.counts.set(what, this.of(what) + times);
+  }
+
+  of(what: Counted): number {
+    return this.counts.get(what) ?? 0;
+  }
+
+  merge(other: Coverage): void {
+    for (const [what, times] of other.counts) this.add(what, times);
+  }
+
+  /** What never happened. */
+  missing(): Counted[] {
+    return COUNTED.filter((what) => this.of(what) === 0);
+  }
+
+  describe(): string {
+    return COUNTED.map((what) => `${what} ${this.of(what)}`).join(", ");
+  }
+}

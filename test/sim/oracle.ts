@@ -1,0 +1,207 @@
+import type { Command, MvccStore, Outcome } from "@trireme/mvcc";
+import { rangeOp } from "@trireme/mvcc";
+import type { Raft } from "@trireme/raft";
+import type { ConnectRequest } from "@trireme/proto/trireme/raft/v1/raft";
+import type { Coverage } from "./coverage.ts";
+import { Model, eventText, stateText } from "./model.ts";
+import { must } from "./world/world.ts";
+
+/** The empty state of a new cluster is a snapshot at this index. */
+const FIRST_INDEX = 1;
+
+/** What the log was first seen to hold at an index, and what came of it. */
+interface Known {
+  readonly term: number;
+  readonly told: string;
+  readonly revision: number;
+}
+
+/** What a member has promised by what it sent. */
+interface Promised {
+  term: number;
+  readonly votes: Map<number, bigint>;
+  /** The entry that it said to hold, under which leader's term. */
+  ack: { readonly term: number; readonly index: number };
+}
+
+/** What the simulation reads of a core, beside its public surface. */
+interface CoreView {
+  readonly role: string;
+  readonly term: number;
+  readonly log: { readonly last: number; readonly offset: number; term(index: number): number | undefined };
+}
+
+/** Everything in (first, end) of the key space. */
+const ALL = { key: "\0", end: "\0" };
+
+/**
+ * Knows the one history that all members must share, and holds every member to it: S1 to S7, S9 and T1 of the reliability
+ * checklist. The first member to apply an entry tells what it is; an independent model says what must come of it.
+ */
+export class Oracle {
+  readonly model = new Model();
+  /** What changed at each revision, as watchers hear it. */
+  readonly events: (readonly string[])[] = [];
+  private readonly history: Known[] = [];
+  private readonly leaders = new Map<number, bigint>();
+  private readonly promised = new Map<bigint, Promised>();
+  private readonly coverage: Coverage;
+  /** Told of each command when its entry is first applied anywhere. */
+  onFirstApplied: (command: Command, outcome: Outcome) => void = () => undefined;
+
+  constructor(coverage: Coverage) {
+    this.coverage = coverage;
+  }
+
+  /** The last index that anybody has applied. */
+  get lastIndex(): number {
+    return this.history.length + FIRST_INDEX;
+  }
+
+  /** A member applies an entry. */
+  applied(raft: Raft, store: MvccStore, index: number, command: Command | undefined, outcome: Outcome): void {
+    const term = raft.termAt(index);
+    must(term !== undefined, `S3: entry ${index} is applied and not in the log`);
+    const { revision } = outcome;
+    const events = outcome.error === undefined ? eventsAt(store, revision) : "";
+    const told = `${command?.type ?? "nothing"} ${revision} ${outcome.error?.message ?? ""} ${store.leases.size}`;
+    const known = this.history[index - FIRST_INDEX - 1];
+    if (known === undefined) {
+      must(index === this.lastIndex + 1, `S5: entry ${index} is applied before entry ${this.lastIndex + 1}`);
+      this.first(index, term, told, command, outcome, events);
+      return;
+    }
+    must(known.term === term, `S3: entry ${index} has terms ${known.term} and ${term}`);
+    must(known.told === told, `S5: entry ${index} comes to "${known.told}" and to "${told}"`);
+    const expected = (this.events[revision] ?? []).join(" ");
+    // What this entry did not change was compared at the entry that did.
+    if (outcome.error !== undefined) return;
+    must(
+      store.compactRevision > revision || events === expected,
+      `S5: revision ${revision}: "${expected}", "${events}"`,
+    );
+  }
+
+  private first(
+    index: number,
+    term: number,
+    told: string,
+    command: Command | undefined,
+    outcome: Outcome,
+    events: string,
+  ): void {
+    const before = this.model.revision;
+    const should = this.model.apply(command);
+    const what = `entry ${index}, ${command?.type ?? "nothing"}`;
+    // The model knows nothing of members; whether they exist is checked by the store's own assertions.
+    const aboutKeys = command !== undefined && !command.type.startsWith("member");
+    must(
+      !aboutKeys || (outcome.error !== undefined) === should.failed,
+      `S8: ${what}: ${outcome.error?.message ?? "done"}, but it should ${should.failed ? "fail" : "succeed"}`,
+    );
+    must(outcome.revision === should.revision, `S9: ${what}: revision ${outcome.revision}, not ${should.revision}`);
+    if (should.revision > before) {
+      const expected = should.events.join(" ");
+      must(events === expected, `S8: ${what} changes "${events}", not "${expected}"`);
+      this.events[should.revision] = should.events;
+    }
+    this.history.push({ term, told, revision: outcome.revision });
+    if (command !== undefined) this.onFirstApplied(command, outcome);
+  }
+
+  /** A member has a state that it did not reach by applying: recovered, or installed from a snapshot. */
+  adopted(store: MvccStore, how: string): void {
+    const index = store.appliedIndex;
+    if (index === 0) return;
+    must(index <= this.lastIndex, `S7: a state is ${how} at entry ${index}, which nobody has applied`);
+    const revision = index <= FIRST_INDEX ? 1 : this.history[index - FIRST_INDEX - 1]!.revision;
+    must(
+      store.revision === revision,
+      `S9: a state is ${how} at entry ${index} with revision ${store.revision}, not ${revision}`,
+    );
+    const { kvs } = store.range(rangeOp(ALL.key, ALL.end));
+    const found = kvs.map((kv) => `${kv.key}=${textOf(kv)}`).join(" ");
+    const state = [...this.model.states[revision]!].sort(([a], [b]) => (a < b ? -1 : 1));
+    const expected = state.map(([key, kv]) => `${key}=${stateText(kv.value, kv.mod, kv.version)}`).join(" ");
+    must(found === expected, `S5: a state is ${how} at revision ${revision} as "${found}", not "${expected}"`);
+  }
+
+  /** Checks a member after each of its steps. */
+  look(id: bigint, raft: Raft): void {
+    const core = Reflect.get(raft, "core") as CoreView;
+    if (core.role !== "leader") return;
+    const known = this.leaders.get(core.term);
+    if (known === id) return;
+    must(known === undefined, `S1: term ${core.term} has leaders ${known?.toString(16)} and ${id.toString(16)}`);
+    this.leaders.set(core.term, id);
+    this.coverage.add("elections");
+    // S4: it holds everything that anybody has applied.
+    const { log } = core;
+    for (let index = Math.max(log.offset + 1, FIRST_INDEX + 1); index <= this.lastIndex; index++) {
+      const { term } = this.history[index - FIRST_INDEX - 1]!;
+      must(log.term(index) === term, `S4: the leader of term ${core.term} lacks entry ${index} of term ${term}`);
+    }
+  }
+
+  /** Messages leave a member: what they promise must outlive its process. */
+  promises(id: bigint, request: ConnectRequest): void {
+    for (const { term: wireTerm, to, body } of request.messages) {
+      const term = Number(wireTerm);
+      if (body?.$case === "voteResponse" && !body.value.pre && !body.value.reject) this.grants(id, term, to);
+      if (body?.$case === "appendResponse" && !body.value.reject) this.acknowledges(id, term, Number(body.value.index));
+    }
+  }
+
+  private of(id: bigint): Promised {
+    let found = this.promised.get(id);
+    if (found === undefined) {
+      found = { term: 0, votes: new Map(), ack: { term: 0, index: 0 } };
+      this.promised.set(id, found);
+    }
+    return found;
+  }
+
+  private grants(id: bigint, term: number, candidate: bigint): void {
+    const promised = this.of(id);
+    const before = promised.votes.get(term);
+    must(before === undefined || before === candidate, `S6: ${id.toString(16)} votes twice in term ${term}`);
+    promised.votes.set(term, candidate);
+    promised.term = Math.max(promised.term, term);
+  }
+
+  private acknowledges(id: bigint, term: number, index: number): void {
+    const promised = this.of(id);
+    promised.term = Math.max(promised.term, term);
+    const { ack } = promised;
+    if (term > ack.term || (term === ack.term && index > ack.index)) promised.ack = { term, index };
+  }
+
+  /** A member has recovered: what it promised in earlier lives is still there. */
+  recovered(id: bigint, raft: Raft, store: MvccStore): void {
+    this.adopted(store, "recovered");
+    const { term, vote, lastIndex } = raft.status();
+    const promised = this.promised.get(id);
+    if (promised === undefined) return;
+    const name = id.toString(16);
+    must(term >= promised.term, `S6: ${name} comes back in term ${term} and spoke in term ${promised.term}`);
+    const voted = promised.votes.get(term);
+    must(voted === undefined || voted === vote, `S6: ${name} forgot its vote in term ${term}`);
+    const { ack } = promised;
+    // Only a leader of a later term may take back what was acknowledged.
+    must(ack.term < term || lastIndex >= ack.index, `S7: ${name} acknowledged entry ${ack.index} and has ${lastIndex}`);
+  }
+}
+
+function textOf(kv: { value: Uint8Array; modRevision: number; version: number }): string {
+  return stateText(Buffer.from(kv.value).toString("latin1"), kv.modRevision, kv.version);
+}
+
+/** What happened at one revision, as its watchers hear it. */
+function eventsAt(store: MvccStore, revision: number): string {
+  const events: string[] = [];
+  for (let at = store.log.find(revision); at < store.log.length; at++) {
+    const event = store.log.at(at)!;
+    if (event.modRevision === revision) events.push(eventText(event));
+  }
+  return events.join(" ");
+}
