@@ -250,6 +250,13 @@ export const BUGS: readonly Bug[] = [
         from: "for (const child of succeeded ? op.success : op.failure) this.checkAgainstState(child, branches);",
         to: `for (const child of (succeeded ? op.success : op.failure).slice(0, 1)) this.checkAgainstState(child, branches);`,
       },
+      {
+        file: STORE,
+        from: "    const head = this.store.head(op.key);\n",
+        to: `    if (op.lease !== 0n && !this.store.leases.has(op.lease)) throw storeError("leaseNotFound");
+    const head = this.store.head(op.key);
+`,
+      },
     ],
   },
   {
