@@ -30,6 +30,7 @@ export interface NodeStatus {
 export interface ClusterStatus {
   readonly kubeconfig: string;
   readonly apiAddress: string;
+  readonly grpcAddress: string;
   readonly servers: readonly ServerStatus[];
   readonly nodes: readonly NodeStatus[];
   readonly balancer: { pid: number; address: string };

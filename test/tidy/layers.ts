@@ -7,6 +7,7 @@ const RUNTIMES = new Set([
   "bus",
   "controller",
   "client",
+  "grpc-client",
   "store-client",
   "cri",
   "telemetry",

@@ -107,7 +107,7 @@ function describe(status: ClusterStatus): string {
       .map(([name, pid]) => `${name} ${pid ?? "-"}`)
       .join("  ");
   const lines = [
-    `api         ${status.apiAddress} (balancer ${status.balancer.pid ?? "-"})`,
+    `api         ${status.apiAddress}, gRPC ${status.grpcAddress} (balancer ${status.balancer.pid ?? "-"})`,
     `kubeconfig  ${status.kubeconfig}`,
     ...status.servers.map(
       (it) => `${it.name.padEnd(11)} ${it.address}  ${running(it.pids)}${it.leader ? "  leader" : ""}`,

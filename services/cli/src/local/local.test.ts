@@ -91,6 +91,7 @@ describe("statusOf", () => {
     expect(status).toEqual({
       kubeconfig: `${dir}/s/admin.kubeconfig`,
       apiAddress: "https://127.0.0.1:6443",
+      grpcAddress: "127.0.0.1:6444",
       servers: [
         {
           name: "server1",

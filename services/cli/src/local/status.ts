@@ -10,6 +10,8 @@ import { apiAddressOf } from "./up.ts";
 export interface ClusterStatus {
   readonly kubeconfig: string;
   readonly apiAddress: string;
+  /** The API in gRPC, `host:port`, through the balancer. */
+  readonly grpcAddress: string;
   readonly servers: readonly ServerStatus[];
   readonly nodes: readonly NodeStatus[];
   readonly balancer: { readonly pid: number | null; readonly address: string };
@@ -53,6 +55,7 @@ export function statusOf(plan: ClusterPlan, observed: Observed): ClusterStatus {
   return {
     kubeconfig: kubeconfigPath(plan),
     apiAddress: apiAddressOf(plan),
+    grpcAddress: `127.0.0.1:${plan.shape.grpcPort}`,
     servers: plan.servers.map((host) => ({
       name: host.name,
       address: host.address,
