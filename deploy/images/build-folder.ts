@@ -27,11 +27,11 @@ const root = join(import.meta.dirname, "../..");
 /** Of this program's sources those that decide what is in a layer: with others it may come out differently. */
 const LAYER_SOURCES = ["debian.ts", "debian-files.ts", "layer-cache.ts", "source-files.ts", "tar.ts"] as const;
 
-const inputs = hashInputs();
+const module = (await import(join(folder, "images.ts"))) as { readonly images: readonly ImageRecipe[] };
+const inputs = hashInputs(module.images);
 const stamp = join(cache, "inputs.txt");
 if (!existsSync(join(cache, "images.tar")) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== inputs) {
   mkdirSync(cache, { recursive: true });
-  const module = (await import(join(folder, "images.ts"))) as { readonly images: readonly ImageRecipe[] };
   const debian = join(cache, "debian");
   try {
     try {
@@ -51,11 +51,12 @@ if (!existsSync(join(cache, "images.tar")) || !existsSync(stamp) || readFileSync
 }
 
 /** All that images are made from, but for Debian's packages: sources, this program, npm's lock and the machine's kind. */
-function hashInputs(): string {
+function hashInputs(recipes: readonly ImageRecipe[]): string {
   const hash = createHash("sha256").update(process.arch);
   const sources = [
     ...filesBelow(import.meta.dirname).map((file) => join(import.meta.dirname, file)),
     ...filesBelow(folder).map((file) => join(folder, file)),
+    ...copiedFromElsewhere(recipes),
     join(root, "package-lock.json"),
     "/etc/os-release",
   ];
@@ -64,6 +65,15 @@ function hashInputs(): string {
     hash.update(relative(root, file)).update("\0").update(readFileSync(file)).update("\0");
   }
   return hash.digest("hex");
+}
+
+/** What recipes copy from outside of their folder: built programs. */
+function copiedFromElsewhere(recipes: readonly ImageRecipe[]): string[] {
+  const copied = recipes.flatMap(({ layers }) =>
+    layers.flatMap((layer) => (layer.from === "files" ? Object.values(layer.copy ?? {}) : [])),
+  );
+  const outside = [...new Set(copied)].filter((path) => path.startsWith("../")).map((path) => join(folder, path));
+  return outside.flatMap((path) => filesBelow(path).map((name) => join(path, name)));
 }
 
 function build(recipes: readonly ImageRecipe[], debianDir: string): void {

@@ -11,6 +11,20 @@ export interface ImageConfig {
   readonly user?: string;
   /** What asks the process to end, e.g. `SIGQUIT`; SIGTERM unless given. */
   readonly stopSignal?: string;
+  /** Folders that are kept apart from the container, as volumes. */
+  readonly volumes?: readonly string[];
+  readonly healthcheck?: Healthcheck;
+}
+
+/** How docker asks a container whether it works; orchestrators have probes instead. */
+export interface Healthcheck {
+  /** `CMD` and a command, which exits with 0 when all is well. */
+  readonly test: readonly string[];
+  readonly intervalNs: number;
+  readonly timeoutNs: number;
+  /** So long failures do not count. */
+  readonly startPeriodNs: number;
+  readonly retries: number;
 }
 
 /** One uncompressed tar archive of an image's files. Images share layers by digest. */
@@ -102,7 +116,7 @@ function manifestOf(image: Image, config: Uint8Array): Buffer {
 }
 
 function configOf(image: Image, arch: string): Buffer {
-  const { entrypoint, env, workingDir, exposedPorts, user, stopSignal } = image.config;
+  const { entrypoint, env, workingDir, exposedPorts, user, stopSignal, volumes, healthcheck } = image.config;
   return Buffer.from(
     JSON.stringify({
       architecture: ARCHITECTURES[arch] ?? arch,
@@ -114,11 +128,17 @@ function configOf(image: Image, arch: string): Buffer {
         ExposedPorts: Object.fromEntries((exposedPorts ?? []).map((port) => [port, {}])),
         ...(user === undefined ? {} : { User: user }),
         ...(stopSignal === undefined ? {} : { StopSignal: stopSignal }),
+        ...(volumes === undefined ? {} : { Volumes: Object.fromEntries(volumes.map((path) => [path, {}])) }),
+        ...(healthcheck === undefined ? {} : { Healthcheck: healthcheckOf(healthcheck) }),
       },
       rootfs: { type: "layers", diff_ids: image.layers.map((layer) => layer.digest) },
       history: image.layers.map(() => ({ created_by: "trireme deploy/images" })),
     }),
   );
+}
+
+function healthcheckOf({ test, intervalNs, timeoutNs, startPeriodNs, retries }: Healthcheck) {
+  return { Test: test, Interval: intervalNs, Timeout: timeoutNs, StartPeriod: startPeriodNs, Retries: retries };
 }
 
 function jsonFile(path: string, value: unknown): TarEntry {
