@@ -40,6 +40,7 @@ export default defineConfig({
       },
       { test: { name: "tidy", include: ["test/tidy/**/*.test.ts"] } },
       { test: { name: "integration", include: ["test/integration/**/*.test.ts"], ...slow } },
+      { test: { name: "chaos", include: ["test/chaos/**/*.test.ts"], ...slow } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], ...slow } },
     ],
   },

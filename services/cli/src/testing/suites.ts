@@ -31,6 +31,7 @@ export const SUITES: readonly Suite[] = [
   { name: "sim", help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs", run: runSim },
   vitestSuite("integration", "one part with real neighbours"),
   vitestSuite("e2e", "a whole local cluster with real clients"),
+  chaosSuite(),
   { name: "fresh", help: "the README's commands inside a bare Debian root", run: runFresh },
 ];
 
@@ -51,6 +52,22 @@ async function runChecks(root: string): Promise<Tally> {
     if (code === 0) passed += 1;
   }
   return { suite: "check", passed, failed: CHECKS.length - passed, skipped: 0, seconds: secondsSince(start) };
+}
+
+/** `chaos [--rounds N]`: continuous integration runs one round of each fault. */
+function chaosSuite(): Suite {
+  const suite = vitestSuite("chaos", "machines as containers, killed, paused, restarted and cut off (--rounds N)");
+  return {
+    ...suite,
+    run(root, extra) {
+      const at = extra.indexOf("--rounds");
+      if (at < 0) return suite.run(root, extra);
+      const rounds = extra[at + 1] ?? "";
+      if (!/^[1-9]\d*$/.test(rounds)) throw new TriremeError("BadRequest", `--rounds takes a number, not "${rounds}"`);
+      process.env.TRIREME_CHAOS_ROUNDS = rounds;
+      return suite.run(root, extra.toSpliced(at, 2));
+    },
+  };
 }
 
 function vitestSuite(name: string, help: string): Suite {
@@ -87,10 +104,11 @@ async function runFresh(root: string): Promise<Tally> {
 
 /**
  * Begins what later suites need from the network, so that it is there when its turn comes; a failure shows then: the bare
- * root of `fresh`, and the images of the example that e2e brings up.
+ * root of `fresh`, the images of the example that e2e brings up, and those of the machines that chaos breaks.
  */
 export function prepareLater(root: string): void {
-  for (const command of [["bash", "test/fresh/bare-root.sh"], builderOf(join(root, "deploy/examples/blog"))]) {
+  const hosts = [process.execPath, "deploy/images/build-hosts.ts"];
+  for (const command of [["bash", "test/fresh/bare-root.sh"], builderOf(join(root, "deploy/examples/blog")), hosts]) {
     const child = spawn("nice", command, { cwd: root, stdio: "ignore" });
     child.on("error", () => undefined);
     child.unref();
