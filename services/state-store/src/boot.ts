@@ -152,7 +152,7 @@ function beginning(config: StoreConfig, identity: LogIdentity, contents: LogCont
 }
 
 /** A founder's state becomes its first snapshot: later starts need no flags to know whom the cluster began with. */
-async function writeBirth(wal: Wal, dir: string, meta: SnapshotMeta, store: MvccStore): Promise<void> {
+export async function writeBirth(wal: Wal, dir: string, meta: SnapshotMeta, store: MvccStore): Promise<void> {
   const snapshot = takeSnapshot(store);
   try {
     await writeSnapshotFile(dir, meta, () => snapshot.next());

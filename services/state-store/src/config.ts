@@ -40,3 +40,13 @@ export const storeFlags = {
 };
 
 export type StoreConfig = ConfigOf<typeof storeFlags>;
+
+/** The settings of the program: a member's, and those of a restore. */
+export const programFlags = {
+  ...storeFlags,
+  restoreFrom: flag.string({
+    help: "A backup: makes the data folder of a new cluster's only member out of it, and ends.",
+    optional: true,
+  }),
+  leaveBehind: flag.list({ help: "With --restore-from: prefixes of keys that are left out.", default: [] }),
+};

@@ -3,14 +3,15 @@ import { errorFrom } from "@trireme/base";
 import { parseConfigOrExit } from "@trireme/config";
 import { createLogger } from "@trireme/telemetry";
 import { startStore } from "./app.ts";
-import { storeFlags } from "./config.ts";
+import { programFlags } from "./config.ts";
 import { dieOnWriteError } from "./replica/replica.ts";
+import { restoreStore } from "./restore.ts";
 import { readStoreTls } from "./tls.ts";
 
 /** Above normal: a late heartbeat costs everybody an election. */
 const PRIORITY = -10;
 
-const config = parseConfigOrExit("trireme-store", storeFlags);
+const config = parseConfigOrExit("trireme-store", programFlags);
 const log = createLogger("store", { keys: { member: config.name } });
 try {
   setPriority(PRIORITY);
@@ -20,6 +21,15 @@ try {
 
 /** A member that was removed ends with this code, so that whoever supervises it can leave it alone. */
 const EXIT_REMOVED = 3;
+
+if (config.restoreFrom !== undefined) {
+  const { restoreFrom: file, leaveBehind } = config;
+  await restoreStore({ config, file, leaveBehind, log }).catch((error: unknown) => {
+    process.stderr.write(`${errorFrom(error).message}\n`);
+    process.exit(1);
+  });
+  process.exit(0);
+}
 
 const app = await startStore({
   config,
