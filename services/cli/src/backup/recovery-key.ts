@@ -65,7 +65,7 @@ export function parseSecret(typed: string): RecoveryPrivate {
   const text = typed.toUpperCase().replaceAll(/[\s-]/g, "");
   if (!text.startsWith(PREFIX)) return refuse(`it does not begin with ${PREFIX}`);
   const digits = text.slice(PREFIX.length).replaceAll("O", "0").replaceAll(/[IL]/g, "1");
-  const odd = [...digits].find((digit) => !ALPHABET.includes(digit));
+  const odd = /[^0-9A-HJKMNP-TV-Z]/u.exec(digits)?.[0];
   if (odd !== undefined) return refuse(`"${odd}" is in none`);
   const expected = SECRET_DIGITS + CHECK_DIGITS;
   if (digits.length !== expected) return refuse(`it has ${digits.length} characters after ${PREFIX}, not ${expected}`);

@@ -1,10 +1,12 @@
 import { Command } from "commander";
+import { backupCommand } from "./backup.ts";
 import { clusterCommands } from "./cluster.ts";
 import { developCommands } from "./develop.ts";
 import { hostCommand } from "./host.ts";
 import { imageCommand } from "./image.ts";
 import { machineCommand } from "./machine.ts";
 import { objectCommands } from "./objects.ts";
+import { restoreCommand } from "./restore.ts";
 import { secretsCommand } from "./secrets.ts";
 import { tokenCommand } from "./token.ts";
 
@@ -20,6 +22,8 @@ export function createProgram(): Command {
     imageCommand(),
     ...objectCommands(),
     secretsCommand(),
+    backupCommand(),
+    restoreCommand(),
     machineCommand("server", "run one server of a cluster: found it, join it, or start again"),
     machineCommand("agent", "run one node of a cluster: join it, or start again"),
     tokenCommand(),

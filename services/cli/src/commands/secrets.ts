@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { adminClient, parseAnswer } from "../local/api.ts";
-import { readCluster } from "../local/state.ts";
-import { type ClusterOption, withCluster } from "./cluster-option.ts";
+import type { AccessOptions } from "../join/access.ts";
+import { parseAnswer } from "../local/api.ts";
+import { withAccess, withClient } from "./token.ts";
 
 const SEALING = "/trireme/v1/sealing";
 
@@ -31,19 +31,19 @@ a rotation that was interrupted is finished by the next. Backups made before hol
 export function secretsCommand(): Command {
   const command = new Command("secrets").description("look at, and replace, the key that Secrets are sealed with");
   command.addCommand(
-    withCluster(
+    withAccess(
       new Command("rotate-key")
         .description("seal all Secrets with a new key and drop the old one")
         .addHelpText("after", ROTATE_HELP),
-    ).action(async (options: ClusterOption) => {
+    ).action(async (options: AccessOptions) => {
       const rotated = await ask<Rotated>(options, "POST", `${SEALING}/rotate`);
       process.stdout.write(describeRotation(rotated));
       if (rotated.stillHeldBy.length > 0) process.exitCode = 1;
     }),
   );
   command.addCommand(
-    withCluster(new Command("status").description("show which server holds which key, and what each key seals")).action(
-      async (options: ClusterOption) => {
+    withAccess(new Command("status").description("show which server holds which key, and what each key seals")).action(
+      async (options: AccessOptions) => {
         process.stdout.write(describeSealing(await ask<Sealing>(options, "GET", SEALING)));
       },
     ),
@@ -51,13 +51,10 @@ export function secretsCommand(): Command {
   return command;
 }
 
-async function ask<T>(options: ClusterOption, method: string, path: string): Promise<T> {
-  const client = adminClient(readCluster(options.cluster));
-  try {
-    return parseAnswer<T>(await client.raw(method, path, { timeoutMs: ROTATE_WITHIN_MS }));
-  } finally {
-    client.close();
-  }
+function ask<T>(options: AccessOptions, method: string, path: string): Promise<T> {
+  return withClient(options, async ({ client }) =>
+    parseAnswer<T>(await client.raw(method, path, { timeoutMs: ROTATE_WITHIN_MS })),
+  );
 }
 
 function describeRotation({ key, resumed, rewritten, dropped, stillHeldBy }: Rotated): string {

@@ -13,6 +13,7 @@ import {
   enterCommand,
   supervisorChild,
 } from "../plan/processes.ts";
+import { readHostFile } from "../join/files.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
 import type { ProcessId, SupervisorSpec } from "../supervisor/spec.ts";
 import { cgroupRoots, createCgroup, signalProcess } from "./cgroups.ts";
@@ -48,7 +49,9 @@ export function prepareHosts(plan: ClusterPlan, programs: Programs): void {
       for (const dir of ["containerd/certs.d", "cni"]) mkdirSync(`${host.dir}/${dir}`, { recursive: true });
       writeFileSync(`${host.dir}/containerd/config.toml`, containerdConfig(host), { mode: 0o600 });
     }
-    const spec: SupervisorSpec = { name: host.name, children: childrenOf(centralFile(plan, host), host, programs) };
+    // A host that joined by itself knows what it is; the others are what the cluster was founded with.
+    const file = readHostFile(host.dir) ?? centralFile(plan, host);
+    const spec: SupervisorSpec = { name: host.name, children: childrenOf(file, host, programs) };
     writeIfChanged(`${host.dir}/supervisor.json`, `${JSON.stringify(spec, null, 2)}\n`);
   }
   const keeper: SupervisorSpec = {

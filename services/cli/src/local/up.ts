@@ -9,6 +9,7 @@ import { createIdentities } from "./identities.ts";
 import { loadImages, ownImages } from "./images.ts";
 import { hostPid, keeperPid, prepareHosts, startKeeper } from "./keeper.ts";
 import { createNetwork } from "./network.ts";
+import { joinAdmitted } from "./join-admitted.ts";
 import { findPrograms } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import { waitUntilReady } from "./readiness.ts";
@@ -42,10 +43,12 @@ export async function up(options: UpOptions, progress: Progress): Promise<Cluste
     ...plan.nodes.map((node) => progress.step(`${node.name}: images`, () => loadImages(node, images))),
     waitUntilReady(plan, programs, progress),
   ]);
+  await joinAdmitted(plan, programs, progress);
   return plan;
 }
 
-async function choosePlan(options: UpOptions): Promise<ClusterPlan> {
+/** The plan of the cluster that there is, or of a new one, whose shape is then recorded. */
+export async function choosePlan(options: UpOptions): Promise<ClusterPlan> {
   const found = findCluster(options.cluster);
   if (found === undefined) return createPlan(options);
   const shape = found.shape;
