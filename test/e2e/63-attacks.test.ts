@@ -288,3 +288,48 @@ describe("a node that leads the API to another's agent (A22, A28)", () => {
     await within(10_000, "the log is back", async () => expectThat((await log()).status === 200, "not yet"));
   });
 });
+
+describe("the identities of a stolen server's own parts", () => {
+  const pods = `/api/v1/namespaces/${NS}/pods`;
+  const maps = `/api/v1/namespaces/${NS}/configmaps`;
+  const account = (name: string, namespace = "kube-system") => ({
+    "impersonate-user": `system:serviceaccount:${namespace}:${name}`,
+  });
+  const ask = async (part: string, method: string, path: string, headers: Record<string, string> = {}) => {
+    const body = method !== "POST" ? undefined : { metadata: { name: "forged" } };
+    const identity = serverIdentity(CLUSTER, now.servers[0]!.name, part);
+    return (await apiRequest(admin.server, identity, { method, path: `${path}?dryRun=All`, headers, body })).status;
+  };
+
+  it("do their own work alone, each controller as itself", async () => {
+    const told: string[] = [];
+    const requests: readonly (readonly [part: string, method: string, path: string, code: number, as?: object])[] = [
+      ["controllers", "GET", pods, 200],
+      ["controllers", "POST", maps, 403],
+      ["controllers", "POST", pods, 403],
+      ["controllers", "DELETE", `${pods}/victim`, 403],
+      ["controllers", "POST", maps, 201, account("root-ca-cert-publisher")],
+      ["controllers", "POST", maps, 403, account("replicaset-controller")],
+      ["controllers", "DELETE", `${pods}/victim`, 200, account("node-controller")],
+      ["controllers", "DELETE", `${pods}/victim`, 403, account("deployment-controller")],
+      ["controllers", "GET", maps, 403, account("default")],
+      ["controllers", "POST", maps, 403, account("root-ca-cert-publisher", NS)],
+      ["controllers", "POST", maps, 403, { "impersonate-user": "admin", "impersonate-group": "system:masters" }],
+      ["controllers", "POST", maps, 403, { "trireme-fence": "scheduler=1" }],
+      ["scheduler", "GET", pods, 200],
+      ["scheduler", "DELETE", `${pods}/victim`, 403],
+      ["scheduler", "GET", `/api/v1/namespaces/${NS}/secrets`, 403],
+      ["scheduler", "POST", maps, 403, account("root-ca-cert-publisher")],
+      ["nats", "GET", pods, 403],
+      ["apiserver-client", "GET", pods, 403],
+      ["peer", "GET", pods, 401],
+      ["store-apiserver", "GET", pods, 401],
+    ];
+    for (const [part, method, path, , as] of requests) {
+      told.push(`${part} ${method} ${path} ${JSON.stringify(as)} ${await ask(part, method, path, { ...as })}`);
+    }
+    expect(told).toEqual(
+      requests.map(([part, method, path, code, as]) => `${part} ${method} ${path} ${JSON.stringify(as)} ${code}`),
+    );
+  });
+});

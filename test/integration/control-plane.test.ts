@@ -21,6 +21,7 @@ import {
   type ReplicaSet,
   SERVICES,
   type Service,
+  controllerUser,
 } from "@trireme/api";
 import { type Apiserver, createApiserver } from "@trireme/apiserver";
 import { createPrng, sleep, systemClock } from "@trireme/base";
@@ -325,6 +326,7 @@ describe("the control plane", () => {
     const stale = clientOf("controllers", () => "controllers=1");
     await expect(deployments().get("web")).resolves.toBeDefined();
     const write = stale
+      .as(controllerUser("deployment-controller"))
       .resource<Deployment>(DEPLOYMENTS, "default")
       .patch("web", { type: "merge", body: { metadata: { labels: { stale: "yes" } } } });
     await expect(write).rejects.toMatchObject({ code: "Fenced" });

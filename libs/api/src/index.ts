@@ -48,7 +48,7 @@ export { type Column } from "./table/column.ts";
 export { type PodSummary, summarizePod } from "./table/pod.ts";
 export { type Table, type TableOptions, tableFor } from "./table/table.ts";
 export * from "./quantity.ts";
-export { aggregatedRules } from "./rbac.ts";
+export { CONTROLLER_ACCOUNTS, type ControllerAccount, aggregatedRules, controllerUser } from "./rbac.ts";
 export * from "./selectors.ts";
 export { type CronSchedule, parseCronSchedule } from "./schedule/cron.ts";
 export { type PassedStarts, nextStart, passedStarts } from "./schedule/next-start.ts";

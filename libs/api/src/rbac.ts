@@ -19,3 +19,33 @@ export function aggregatedRules(role: ClusterRole, roles: readonly ClusterRole[]
   }
   return gathered;
 }
+
+/** Each controller's ServiceAccount in kube-system, by Kubernetes' names where it has the controller. */
+export const CONTROLLER_ACCOUNTS = [
+  "cluster-dns-controller",
+  "clusterrole-aggregation-controller",
+  "cronjob-controller",
+  "daemon-set-controller",
+  "deployment-controller",
+  "disruption-controller",
+  "endpointslice-controller",
+  "generic-garbage-collector",
+  "horizontal-pod-autoscaler",
+  "job-controller",
+  "monitoring-controller",
+  "namespace-controller",
+  "node-controller",
+  "persistent-volume-binder",
+  "replicaset-controller",
+  "root-ca-cert-publisher",
+  "service-account-controller",
+  "statefulset-controller",
+] as const;
+
+/** One of {@link CONTROLLER_ACCOUNTS}. */
+export type ControllerAccount = (typeof CONTROLLER_ACCOUNTS)[number];
+
+/** The user that a controller acts as. */
+export function controllerUser(account: ControllerAccount): string {
+  return `system:serviceaccount:kube-system:${account}`;
+}

@@ -37,13 +37,20 @@ const PATCH_TYPES: Readonly<Record<PatchType, string>> = {
 
 /** Creates a client of all apiservers of a cluster. Connects at the first call. */
 export function createApiClient(options: ClientOptions): ApiClient {
-  const transport = new Transport(options);
+  return clientOn(new Transport(options), options);
+}
 
+function clientOn(
+  transport: Transport,
+  options: Pick<ClientOptions, "userAgent" | "fence">,
+  actsAs: Readonly<Record<string, string>> = {},
+): ApiClient {
   function headersFor(method: string, extra: Readonly<Record<string, string>> = {}): Record<string, string | number> {
     const fence = method === "GET" ? undefined : options.fence?.();
     return {
       accept: "application/json",
       "user-agent": options.userAgent,
+      ...actsAs,
       ...(fence === undefined ? {} : { "trireme-fence": fence }),
       ...extra,
     };
@@ -67,6 +74,7 @@ export function createApiClient(options: ClientOptions): ApiClient {
       });
       return transport.call({ method, path, headers, ...(body === undefined ? {} : { body }) }, request);
     },
+    as: (user) => clientOn(transport, options, { "impersonate-user": user }),
     get currentServer() {
       return transport.currentServer;
     },

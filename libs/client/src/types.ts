@@ -120,6 +120,11 @@ export interface ApiClient {
   resource<T extends ApiObject>(resource: ResourceRef, namespace?: string): ResourceClient<T>;
   /** Any request; answers whatever the server says, throws only when no answer came. `body` is JSON unless bytes or text. */
   raw(method: string, path: string, options?: RawOptions): Promise<RawResponse>;
+  /**
+   * A client that acts as this user on the same connections: who we are has to be allowed to, and what it may do is decided by
+   * what that user may. Closing either closes both.
+   */
+  as(user: string): ApiClient;
   /** The server that requests go to first now, `host:port`. */
   readonly currentServer: string;
   /** Ends all connections and watches. */

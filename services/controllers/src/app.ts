@@ -2,6 +2,7 @@ import {
   CLUSTERROLES,
   CONFIGMAPS,
   type ConfigMap,
+  type ControllerAccount,
   type ClusterRole,
   CONTROLLERREVISIONS,
   CRONJOBS,
@@ -44,6 +45,7 @@ import {
   type Service,
   type StatefulSet,
   type StorageClass,
+  controllerUser,
 } from "@trireme/api";
 import { ActorSystem } from "@trireme/actor";
 import { type Clock, type Prng, hasCode } from "@trireme/base";
@@ -131,9 +133,14 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   }));
 
   const events = createEventRecorder({ client, component: "trireme-controllers", host: identity, clock, log });
-  const context = { client, caches, clock, prng: options.prng, events, log };
+  // What a controller does it does as its own account: we ourselves may read for all of them, tell events and act as them.
+  const as = (account: ControllerAccount): ControllerContext => {
+    return { client: client.as(controllerUser(account)), caches, clock, prng: options.prng, events, log };
+  };
   // Events name the controller as Kubernetes does: people and their tools look for it.
-  const under = (component: string): ControllerContext => ({ ...context, events: events.as(component) });
+  const under = (account: ControllerAccount, component: string = account): ControllerContext => {
+    return { ...as(account), events: events.as(component) };
+  };
   const nodes = createNodeController(under("node-controller"), {
     bus,
     leases: factory.informer<Lease>(LEASES),
@@ -155,22 +162,22 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
   const specs: readonly ReconcilerSpec[] = [
     createDeploymentController(under("deployment-controller")),
     createReplicaSetController(under("replicaset-controller")),
-    createDaemonSetController(under("daemonset-controller"), daemonSets, revisions),
+    createDaemonSetController(under("daemon-set-controller", "daemonset-controller"), daemonSets, revisions),
     createStatefulSetController(under("statefulset-controller"), statefulSets, revisions, storage.claims),
     createJobController(under("job-controller"), jobs),
     createCronJobController(under("cronjob-controller"), { cronJobs, jobs }),
-    createEndpointSliceController(context),
+    createEndpointSliceController(as("endpointslice-controller")),
     nodes,
-    createGarbageCollector(context, collected),
-    createNamespaceController(context),
-    createClusterDnsController(context, options.serviceCidr),
-    createMonitoringController(context),
-    createDisruptionController(under("controllermanager"), {
+    createGarbageCollector(as("generic-garbage-collector"), collected),
+    createNamespaceController(as("namespace-controller")),
+    createClusterDnsController(as("cluster-dns-controller"), options.serviceCidr),
+    createMonitoringController(as("monitoring-controller")),
+    createDisruptionController(under("disruption-controller", "controllermanager"), {
       budgets,
       statefulSets,
     }),
     createAutoscalerController(under("horizontal-pod-autoscaler"), { autoscalers, samples }),
-    ...createVolumeControllers(under("persistentvolume-controller"), storage),
+    ...createVolumeControllers(under("persistent-volume-binder", "persistentvolume-controller"), storage),
     createAggregationController(
       under("clusterrole-aggregation-controller"),
       factory.informer<ClusterRole>(CLUSTERROLES),
@@ -180,7 +187,7 @@ export function createControllersApp(options: ControllersOptions): ControllersAp
       factory.informer<ServiceAccount>(SERVICEACCOUNTS),
     ),
     createRootCaController(
-      under("root-ca-certificate-publisher"),
+      under("root-ca-cert-publisher", "root-ca-certificate-publisher"),
       factory.informer<ConfigMap>(CONFIGMAPS),
       options.rootCa,
     ),

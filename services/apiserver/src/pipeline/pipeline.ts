@@ -79,7 +79,7 @@ export class RequestPipeline {
 
   /** Throws the 403 that says who may not do what. `fieldSelector` may narrow a list to what the caller may see. */
   async authorize(caller: Caller, verb: string, target: Target, fieldSelector?: string): Promise<void> {
-    checkFenceIdentity(caller.user, caller.fence);
+    checkFenceIdentity(caller.actor ?? caller.user, caller.fence);
     checkVerb(verb, target);
     const want = wantOf(verb, target, fieldSelector);
     refuse(caller.user, want, await this.decide(caller.user, want));
@@ -108,7 +108,7 @@ export class RequestPipeline {
   /** The caller in the role of somebody else; throws the 403 that says whom it may not act as. */
   async actAs(caller: Caller, user: User): Promise<Caller> {
     for (const want of impersonationRights(user)) refuse(caller.user, want, await this.decide(caller.user, want));
-    return { ...caller, user: impersonated(user) };
+    return { ...caller, user: impersonated(user), actor: caller.actor ?? caller.user };
   }
 
   /** No refusal is final before it was made on fresh state: a role that was just given may be on its way to our cache. */

@@ -11,6 +11,8 @@ export interface Fence {
 /** Who asks, by whichever door. */
 export interface Caller {
   readonly user: User;
+  /** Who acts as `user`, where that is another: whose fence is shown is decided by who somebody is. */
+  readonly actor?: User | undefined;
   readonly fence?: Fence | undefined;
   /** Names the field manager of writes that give none. */
   readonly userAgent?: string | undefined;

@@ -9,8 +9,10 @@ import {
   type Role,
   type RoleBinding,
   type Subject,
+  CONTROLLER_ACCOUNTS,
   aggregatedRules,
 } from "@trireme/api";
+import { CONTROLLER_RULES, OWN_SERVICES_ACCOUNTS, OWN_SERVICES_RULES, controllerRole } from "./controller-roles.ts";
 
 const GROUP = "rbac.authorization.k8s.io";
 const LABELS = { "kubernetes.io/bootstrapping": "rbac-defaults" };
@@ -21,6 +23,7 @@ const READ = ["get", "list", "watch"];
 const WRITE = ["create", "delete", "deletecollection", "patch", "update"];
 const READ_WRITE = [...READ, ...WRITE].toSorted();
 const CORE = "";
+const KUBE_SYSTEM = "kube-system";
 
 /** What every cluster has from its beginning. */
 export interface DefaultPolicy {
@@ -206,39 +209,21 @@ export const NODE_RULES: readonly PolicyRule[] = [
 
 const PARTS: readonly ClusterRole[] = [
   clusterRole("system:node", NODE_RULES),
+  // Kubernetes' has more, for what ours does not do: it evicts nobody, and spreads by what pods say themselves.
   clusterRole("system:kube-scheduler", [
-    rule(READ, CORE, "namespaces", "nodes", "pods", "services"),
-    rule(READ, "apps", "replicasets", "statefulsets"),
-    rule(READ, "policy", "poddisruptionbudgets"),
+    rule(READ, CORE, "nodes", "pods"),
     rule(["create"], CORE, "pods/binding"),
-    rule(["delete"], CORE, "pods"),
-    rule(["patch", "update"], CORE, "pods/status"),
+    rule(["patch"], CORE, "pods/status"),
     EVENTS,
   ]),
   clusterRole("system:volume-scheduler", [
-    rule([...READ, "patch", "update"], CORE, "persistentvolumeclaims", "persistentvolumes"),
+    rule(READ, CORE, "persistentvolumes"),
+    rule([...READ, "patch"], CORE, "persistentvolumeclaims"),
     rule(READ, "storage.k8s.io", "storageclasses"),
   ]),
-  clusterRole("system:kube-controller-manager", [
-    // The garbage collector and the namespace controller reach every kind: they read, disown and delete, and create nothing.
-    rule([...READ, "delete", "deletecollection", "patch", "update"], "*", "*"),
-    rule(
-      ["create"],
-      CORE,
-      "configmaps",
-      "events",
-      "persistentvolumes",
-      "persistentvolumeclaims",
-      "pods",
-      "serviceaccounts",
-    ),
-    rule(["create"], CORE, "endpoints", "pods/eviction", "services"),
-    rule(["create"], "apps", "controllerrevisions", "replicasets"),
-    rule(["create"], "batch", "jobs"),
-    rule(["create"], "discovery.k8s.io", "endpointslices"),
-    // It writes into aggregating roles what others may do; see services/controllers/src/clusterrole.
-    rule(["escalate"], GROUP, "clusterroles"),
-  ]),
+  // Its controllers act as accounts of their own (controller-roles.ts); for all of them it reads, and tells what they did.
+  clusterRole("system:kube-controller-manager", [rule(["list", "watch"], "*", "*"), EVENTS]),
+  ...CONTROLLER_RULES.map(([account, rules]) => clusterRole(controllerRole(account), rules)),
   clusterRole("system:trireme-dns", [
     rule(READ, CORE, "services"),
     rule(READ, "discovery.k8s.io", "endpointslices"),
@@ -258,6 +243,8 @@ function bound(role: string, ...subjects: Subject[]): ClusterRoleBinding {
 const group = (name: string): Subject => ({ apiGroup: GROUP, kind: "Group", name });
 const user = (name: string): Subject => ({ apiGroup: GROUP, kind: "User", name });
 
+const accountOf = (name: string): Subject => ({ kind: "ServiceAccount", namespace: KUBE_SYSTEM, name });
+
 const AUTHENTICATED = group("system:authenticated");
 
 const BINDINGS: readonly ClusterRoleBinding[] = [
@@ -270,6 +257,7 @@ const BINDINGS: readonly ClusterRoleBinding[] = [
   bound("system:kube-scheduler", user("system:kube-scheduler")),
   bound("system:volume-scheduler", user("system:kube-scheduler")),
   bound("system:kube-controller-manager", user("system:kube-controller-manager")),
+  ...CONTROLLER_RULES.map(([account]) => bound(controllerRole(account), accountOf(account))),
   bound("system:trireme-dns", group("system:dns")),
   // The second is the balancer's name in clusters that were made before it had one of its own.
   bound("system:trireme-balancer", user("system:trireme-balancer"), user("system:dns:balancer")),
@@ -286,7 +274,7 @@ function electionRole([lease]: readonly [string, string]): Role {
   return {
     metadata: {
       name: `system::leader-locking-${lease}`,
-      namespace: "kube-system",
+      namespace: KUBE_SYSTEM,
       labels: LABELS,
       annotations: { [AUTOUPDATE]: "true" },
     },
@@ -299,13 +287,24 @@ function electionRole([lease]: readonly [string, string]): Role {
   };
 }
 
-function electionBinding(election: readonly [string, string]): RoleBinding {
-  const { metadata } = electionRole(election);
-  return {
-    metadata,
-    roleRef: { apiGroup: GROUP, kind: "Role", name: metadata.name },
-    subjects: [user(election[1])],
-  };
+/** What is given in kube-system alone: a role and whose it is. */
+function grantsInKubeSystem(): (readonly [Role, Subject])[] {
+  const role = (name: string, rules: PolicyRule[]): Role => ({
+    metadata: { name, namespace: KUBE_SYSTEM, labels: LABELS, annotations: { [AUTOUPDATE]: "true" } },
+    rules,
+  });
+  const acting = { ...rule(["impersonate"], CORE, "serviceaccounts"), resourceNames: [...CONTROLLER_ACCOUNTS] };
+  return [
+    ...ELECTIONS.map((election) => [electionRole(election), user(election[1])] as const),
+    [role("system::controller-accounts", [acting]), user("system:kube-controller-manager")],
+    ...OWN_SERVICES_ACCOUNTS.map((account) => {
+      return [role(controllerRole(account), [...OWN_SERVICES_RULES]), accountOf(account)] as const;
+    }),
+  ];
+}
+
+function boundInKubeSystem([{ metadata }, subject]: readonly [Role, Subject]): RoleBinding {
+  return { metadata, roleRef: { apiGroup: GROUP, kind: "Role", name: metadata.name }, subjects: [subject] };
 }
 
 /** Gathering roles as the controller will keep them, so that they are whole from the first moment. */
@@ -324,7 +323,7 @@ export function defaultPolicy(): DefaultPolicy {
   return {
     clusterRoles: gathered([...PEOPLE, ...PARTS]),
     clusterRoleBindings: BINDINGS,
-    roles: ELECTIONS.map(electionRole),
-    roleBindings: ELECTIONS.map(electionBinding),
+    roles: grantsInKubeSystem().map(([role]) => role),
+    roleBindings: grantsInKubeSystem().map(boundInKubeSystem),
   };
 }
