@@ -15,6 +15,8 @@ import {
   ensureCluster,
   getJson,
   kubectl,
+  status,
+  triOk,
   tryKubectl,
 } from "./cluster.ts";
 import { must } from "./process.ts";
@@ -425,6 +427,26 @@ describe("a ServiceAccount's token", () => {
     }
     await kubectl("delete", "serviceaccount", "reader", "-n", OTHER);
     await expect.poll(async () => (await bearing(good, "POST", reviewed)).status, { timeout: 10_000 }).toBe(401);
+  });
+
+  it("counts on when the key that signed it is replaced, at every server", async () => {
+    const old = (await kubectl("create", "token", "default", "-n", OTHER)).trim();
+    const kid = (token: string): string => JSON.parse(Buffer.from(token.split(".")[0]!, "base64url").toString()).kid;
+    expect(await triOk("certs", "rotate", "sa-key")).toMatch(/made a new key: tokens are signed with key/);
+    const fresh = (await kubectl("create", "token", "default", "-n", OTHER)).trim();
+    expect(kid(fresh)).not.toBe(kid(old));
+    for (const { endpoints } of (await status()).servers) {
+      for (const token of [old, fresh]) {
+        const request = { method: "POST", path: reviewed, headers: { authorization: `Bearer ${token}` }, body: {} };
+        expect((await apiRequest(endpoints.https, { ca: admin.ca }, request)).status).toBe(201);
+      }
+      const { keys } = (await apiRequest(endpoints.https, admin, { method: "GET", path: "/openid/v1/jwks" })).body;
+      expect(keys.map((key: Any) => key.kid)).toEqual(expect.arrayContaining([kid(old), kid(fresh)]));
+      const ring = { method: "GET", path: "/trireme/v1/token-keys/ring" };
+      expect((await apiRequest(endpoints.https, admin, ring)).status).toBe(403);
+    }
+    const rotated = await ask("POST", "/trireme/v1/token-keys/rotate", {}, as(USER));
+    expect(rotated.status).toBe(403);
   });
 
   it("is given to those who may have it (A34)", async () => {

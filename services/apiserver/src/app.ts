@@ -15,7 +15,8 @@ import {
 } from "@trireme/telemetry";
 import { Authenticator } from "./auth/authenticator.ts";
 import { Authorizer } from "./auth/authorizer.ts";
-import { readSigningKeys } from "./auth/tokens/signing-keys.ts";
+import { TokenKeyRotator } from "./auth/tokens/key-rotator.ts";
+import { SigningKeyFiles } from "./auth/tokens/signing-keys.ts";
 import { TokenAuthority } from "./auth/tokens/token-authority.ts";
 import { writeRestriction } from "./auth/write-restriction.ts";
 import { bootstrap } from "./bootstrap.ts";
@@ -25,6 +26,7 @@ import { HttpDoor } from "./http/door.ts";
 import { Readiness } from "./http/health.ts";
 import { Measurements } from "./http/measurements.ts";
 import { ResourceDoor } from "./http/resources.ts";
+import { tokenKeyPeers } from "./http/token-keys.ts";
 import { HttpsServer, type TlsFiles } from "./http/server.ts";
 import { Lanes } from "./lanes.ts";
 import type { HostRecord } from "./join/decide.ts";
@@ -111,7 +113,10 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const agents = new Agents(objects, config.pkiDir);
   const lists = new Lists(store, cache, reads);
   const authorizer = new Authorizer(cache);
-  const tokens = new TokenAuthority(readSigningKeys(sharedFolderOf(config.pkiDir)), objects, reads, clock);
+  const tokenKeys = new SigningKeyFiles(sharedFolderOf(config.pkiDir), () => clock.now());
+  const tokens = new TokenAuthority(tokenKeys, objects, reads, clock);
+  const keyPeers = tokenKeyPeers(config.pkiDir, own, () => serverAddresses(plain, config.apiServers));
+  const keyRotator = new TokenKeyRotator(tokenKeys, keyPeers, log);
   const pipeline = new RequestPipeline({
     authorizer,
     tokens,
@@ -136,7 +141,13 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const shared = { authenticator, pipeline, readiness, lanes, metrics, clock, log };
   const sealing = { keys, rotator };
   const joins = new JoinDoor({ config, pipeline, cache, reads, clock, log });
-  const door = new HttpDoor({ ...shared, keys: tokens.keys, sealing, resources, joins });
+  const door = new HttpDoor({
+    ...shared,
+    tokenKeys: { keys: tokenKeys, rotator: keyRotator },
+    sealing,
+    resources,
+    joins,
+  });
   const rest = new HttpsServer(tls, (request, response, upgrade) => door.handle(request, response, upgrade), log);
   const grpc = new GrpcDoor({ ...shared, tls });
   const judge = pageJudge(authenticator, authorizer);

@@ -4,7 +4,6 @@ import type { Logger } from "@trireme/telemetry";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { parseFence } from "../auth/fence.ts";
 import { type Headers, requestedUser } from "../auth/impersonation.ts";
-import type { SigningKeys } from "../auth/tokens/signing-keys.ts";
 import { ANONYMOUS } from "../auth/user.ts";
 import type { Lane, Lanes } from "../lanes.ts";
 import type { ApiMetrics, RequestLabels } from "../metrics.ts";
@@ -17,6 +16,7 @@ import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import { type SealingDoorParts, serveSealing } from "./sealing.ts";
 import { type ResourceDoor, isLongRunning, verbOf } from "./resources.ts";
 import { routeOf } from "./route.ts";
+import { type TokenKeyDoorParts, serveTokenKeys } from "./token-keys.ts";
 import type { Upgrade } from "./tunnel.ts";
 
 /** Longest answer to anything that does not last by nature. */
@@ -28,7 +28,7 @@ export interface DoorParts {
   /** Machines that join have nothing yet to authenticate with. */
   readonly joins: JoinDoor;
   /** The keys that others may verify our tokens with. */
-  readonly keys: SigningKeys;
+  readonly tokenKeys: TokenKeyDoorParts;
   readonly pipeline: RequestPipeline;
   readonly sealing: SealingDoorParts;
   readonly resources: ResourceDoor;
@@ -99,11 +99,12 @@ export class HttpDoor {
     const route = routeOf(path);
     if (route.kind === "path") {
       if (await serveSealing(exchange, this.parts.pipeline, this.parts.sealing)) return labels;
+      if (await serveTokenKeys(exchange, this.parts.pipeline, this.parts.tokenKeys)) return labels;
       const verb = exchange.method === "HEAD" ? "get" : exchange.method.toLowerCase();
       const { allowed } = await this.parts.pipeline.decidePath(caller.user, verb, path);
       if (!allowed) throw forbiddenPath(caller.user.name, verb, path);
       if (path === "/metrics") sendBytes(exchange.response, 200, await this.parts.metrics.render(), "text/plain");
-      else if (!serveIssuerDocument(exchange, this.parts.keys)) serveDocument(exchange);
+      else if (!serveIssuerDocument(exchange, this.parts.tokenKeys.keys)) serveDocument(exchange);
       return labels;
     }
     const verb = verbOf(exchange.method, route, exchange.query);

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { backupCommand } from "./backup.ts";
+import { certsCommand } from "./certs.ts";
 import { clusterCommands } from "./cluster.ts";
 import { developCommands } from "./develop.ts";
 import { hostCommand } from "./host.ts";
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     imageCommand(),
     ...objectCommands(),
     secretsCommand(),
+    certsCommand(),
     backupCommand(),
     restoreCommand(),
     machineCommand("server", "run one server of a cluster: found it, join it, or start again"),
