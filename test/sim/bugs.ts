@@ -172,10 +172,9 @@ export const BUGS: readonly Bug[] = [
     changes: [
       {
         file: SNAPSHOTTER,
-        from: "    const started = clock.monotonic();\n    const snapshot = takeSnapshot(store);",
-        to: `    const started = clock.monotonic();
-    await this.options.wal.release(index);
-    const snapshot = takeSnapshot(store);`,
+        from: "      const { bytes } = await writeSnapshotFile(",
+        to: `      await this.options.wal.release(index);
+      const { bytes } = await writeSnapshotFile(`,
       },
     ],
   },
@@ -185,7 +184,7 @@ export const BUGS: readonly Bug[] = [
       {
         file: MVCC_SNAPSHOT,
         from: "headFrame(revision, compactRevision, appliedIndex)",
-        to: "headFrame(revision, compactRevision, appliedIndex - 1)",
+        to: "headFrame(revision, compactRevision, Math.max(1, appliedIndex - 1))",
       },
       {
         file: SNAPSHOTTER,
@@ -232,7 +231,7 @@ export const BUGS: readonly Bug[] = [
       {
         file: "state-store/src/apply/command.ts",
         from: "return isVoid(command, entry.term) ? undefined : toCommand(command);",
-        to: "return isVoid(command, Number.NaN) && entry.term === 0 ? undefined : toCommand(command);",
+        to: "return toCommand(command);",
       },
       {
         file: LEASE_KEEPER,

@@ -70,7 +70,8 @@ export class Clients {
   async run(): Promise<void> {
     const { prng } = this;
     while (!this.stopped) {
-      await sleepMs(this.pauseMs * 2 * prng.next());
+      // In bursts: what goes wrong goes wrong among requests that are under way together.
+      await sleepMs(prng.next() < 0.6 ? 2 * prng.next() : this.pauseMs * 5 * prng.next());
       const up = this.machines().filter((machine) => machine.host.up);
       const machine = up[prng.int(0, up.length - 1)];
       if (machine !== undefined) await this.request(machine);

@@ -31,6 +31,8 @@ export class Faults {
   private readonly members: Members;
   private readonly prng: Prng;
   private readonly kinds: readonly Kind[];
+  /** Between two faults at most: in calm seeds things have time to come right that rarely do elsewhere. */
+  private readonly paceMs: number;
   private healed = false;
 
   constructor(options: {
@@ -44,6 +46,7 @@ export class Faults {
     this.machines = options.machines;
     this.members = options.members;
     this.prng = options.world.chance.faults;
+    this.paceMs = [1000, 2000, 6000][this.prng.int(0, 2)]!;
     const drawn = KINDS.filter(() => this.prng.next() < 0.6);
     this.kinds = drawn.length > 0 ? drawn : KINDS;
   }
@@ -55,7 +58,7 @@ export class Faults {
   private next(): void {
     if (this.healed) return;
     this.bring(this.kinds[this.prng.int(0, this.kinds.length - 1)]!);
-    this.world.plan(200 + this.prng.next() * 2500, () => this.next());
+    this.world.plan(100 + this.prng.next() * this.paceMs, () => this.next());
   }
 
   private bring(kind: Kind): void {
@@ -65,13 +68,17 @@ export class Faults {
     switch (kind) {
       case "kill":
       case "powerLoss":
-        this.crash(machine, kind === "powerLoss", prng.next() < 0.6 ? prng.next() * 500 : prng.next() * 6000);
+        this.soon(machine, () =>
+          this.crash(machine, kind === "powerLoss", prng.next() < 0.6 ? prng.next() * 500 : prng.next() * 6000),
+        );
         return;
       case "allDown":
         for (const each of this.machines()) this.crash(each, prng.next() < 0.7, prng.next() * 2000);
         return;
       case "pause":
-        this.pause(machine, 50 + (prng.next() < 0.5 ? prng.next() * 1000 : prng.next() * 6000));
+        this.soon(machine, () =>
+          this.pause(machine, 50 + (prng.next() < 0.5 ? prng.next() * 1500 : prng.next() * 6000)),
+        );
         return;
       case "partition":
         this.partition();
@@ -106,6 +113,11 @@ export class Faults {
     return leader ?? up[prng.int(0, up.length - 1)];
   }
 
+  /** After some of its next steps: in the middle of what it does, and not only when it has nothing to do. */
+  private soon(machine: Machine, act: () => void): void {
+    machine.host.ambush = { steps: this.prng.int(1, 200), act };
+  }
+
   private crash(machine: Machine, powerLoss: boolean, downMs: number): void {
     if (!machine.host.up) return;
     this.coverage.add("crashes");
@@ -129,7 +141,10 @@ export class Faults {
     const hosts = this.machines().map(({ host }) => host);
     const leader = this.machines().find(({ isLeader }) => isLeader)?.host ?? hosts[prng.int(0, hosts.length - 1)]!;
     network.healAll();
-    const kind = prng.int(0, 4);
+    const kind = prng.int(0, 5);
+    // The leader and those whose answers do not count.
+    const learners = this.machines().filter(({ app }) => app?.replica.isLearner === true);
+    const withLeader = new Set([leader, ...learners.map(({ host }) => host)]);
     const side = new Set(hosts.filter(() => prng.next() < 0.5));
     for (const a of hosts) {
       for (const b of hosts) {
@@ -140,6 +155,7 @@ export class Faults {
           b === leader,
           side.has(a) !== side.has(b),
           prng.next() < 0.3,
+          withLeader.has(a) !== withLeader.has(b),
         ][kind];
         if (cut === true) network.cut(a, b);
       }
@@ -184,6 +200,7 @@ export class Faults {
       host.disk.hungUntil = 0;
       host.disk.failNextSync = false;
       host.pausedUntil = 0;
+      host.ambush = undefined;
       this.world.plan(10, () => machine.start());
     }
   }

@@ -7,20 +7,19 @@ import type { Coverage, Counted } from "./coverage.ts";
 import type { Oracle } from "./oracle.ts";
 import { clockOf } from "./world/globals.ts";
 import { leaving } from "./world/grpc.ts";
-import { Host, type World } from "./world/world.ts";
+import { Host, type World, must } from "./world/world.ts";
 
 /** Real settings, with a log small enough that segments and snapshots come and go within a minute. */
 const SETTINGS = {
   clusterToken: "sim",
   pkiDir: "/pki",
-  heartbeatMs: 100,
   electionMs: 1000,
   clientPort: 2379,
   peerPort: 2380,
   metricsPort: 2381,
   walSegmentBytes: 16 * 1024,
-  snapshotBytes: 24 * 1024,
-  trailingEntries: 20,
+  snapshotBytes: 8 * 1024,
+  trailingEntries: 10,
   quotaBytes: 64 * 1024 * 1024,
   corruptionCheckMs: 5000,
   autoCompactMs: 0,
@@ -53,6 +52,20 @@ const NO_METRICS: Registry = {
   render: () => Promise.resolve(""),
 };
 
+/** What is looked at inside of a core. */
+interface CoreInside {
+  readonly role: string;
+  readonly committedInTerm: boolean;
+  readonly log: {
+    readonly last: number;
+    readonly applied: number;
+    some(after: number, to: number, predicate: (entry: Entry) => boolean): boolean;
+    append(entries: readonly Entry[]): void;
+  };
+}
+
+const isConfChange = (entry: Entry): boolean => entry.type === "confChange";
+
 /** One member of a simulated store: the store's own program on a machine of a simulated world. */
 export class Machine {
   readonly host: Host;
@@ -75,9 +88,10 @@ export class Machine {
     readonly number: number;
     readonly initialCluster: ReadonlyMap<string, string>;
     readonly joins: boolean;
+    readonly heartbeatMs: number;
     readonly tell: (line: string) => void;
   }) {
-    const { world, number, initialCluster, joins } = options;
+    const { world, number, initialCluster, joins, heartbeatMs } = options;
     this.world = world;
     this.oracle = options.oracle;
     this.coverage = options.coverage;
@@ -87,6 +101,7 @@ export class Machine {
     world.addHost(this.host);
     this.config = {
       ...SETTINGS,
+      heartbeatMs,
       name,
       dataDir: `/data/${name}`,
       address: this.host.address,
@@ -163,7 +178,7 @@ export class Machine {
       oracle.applied(raft, store, index, command, outcome);
       return outcome;
     };
-    this.countLog(app, raft);
+    this.watchLog(app, raft);
     const replaceWith = store.replaceWith.bind(store);
     store.replaceWith = (other) => {
       replaceWith(other);
@@ -171,13 +186,19 @@ export class Machine {
     };
   }
 
-  /** Counts what happens to the log, in memory and on disk. */
-  private countLog(app: StoreApp, raft: Raft): void {
-    const core = Reflect.get(raft, "core") as { log: { last: number; append(entries: readonly Entry[]): void } };
+  /** Watches what happens to the log, in memory and on disk. */
+  private watchLog(app: StoreApp, raft: Raft): void {
+    const { host } = this;
+    const core = Reflect.get(raft, "core") as CoreInside;
     const { log } = core;
     const append = log.append.bind(log);
     log.append = (entries) => {
       if (entries[0] !== undefined && entries[0].index <= log.last) this.coverage.add("log truncations");
+      if (core.role === "leader" && entries.some(isConfChange)) {
+        // One change at a time, and none before the term's first commit (rows 17 and 18 of the checklist).
+        must(!log.some(log.applied, log.last, isConfChange), `S1: ${host.name} begins a second change of members`);
+        must(core.committedInTerm, `S1: ${host.name} changes members before its term's first commit`);
+      }
       append(entries);
     };
     const wal = Reflect.get(app.replica, "wal") as { roll(): Promise<void> };
@@ -240,6 +261,9 @@ export class Machine {
         const counted = COUNTED_LINES.get(message);
         if (counted !== undefined) this.coverage.add(counted);
         if (ALARMING.has(message)) world.fail(new Error(`${message}: ${describe(keys)}`));
+        // What the store asks of the world and a stand-in does not know would otherwise pass for a fault of the network.
+        const unknown = keys["err"] instanceof Error && / is not a (function|constructor)/.test(keys["err"].message);
+        if (unknown) world.fail(new Error(`a stand-in is behind the store: ${describe(keys)}`));
         this.tell(`${world.now.toFixed(2)} ${host.name} ${level} ${message} ${describe(keys)}`);
       };
     const logger: Logger = {

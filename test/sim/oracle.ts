@@ -1,6 +1,6 @@
 import type { Command, MvccStore, Outcome } from "@trireme/mvcc";
 import { rangeOp } from "@trireme/mvcc";
-import type { Raft } from "@trireme/raft";
+import { type Raft, isVoter } from "@trireme/raft";
 import type { ConnectRequest } from "@trireme/proto/trireme/raft/v1/raft";
 import type { Coverage } from "./coverage.ts";
 import { Model, eventText, stateText } from "./model.ts";
@@ -28,7 +28,12 @@ interface Promised {
 interface CoreView {
   readonly role: string;
   readonly term: number;
-  readonly log: { readonly last: number; readonly offset: number; term(index: number): number | undefined };
+  readonly log: {
+    readonly committed: number;
+    readonly last: number;
+    readonly offset: number;
+    term(index: number): number | undefined;
+  };
 }
 
 /** Everything in (first, end) of the key space. */
@@ -44,6 +49,8 @@ export class Oracle {
   readonly events: (readonly string[])[] = [];
   private readonly history: Known[] = [];
   private readonly leaders = new Map<number, bigint>();
+  /** How far the leader of each term has committed. */
+  private readonly committed = new Map<number, number>();
   private readonly promised = new Map<bigint, Promised>();
   private readonly coverage: Coverage;
   /** Told of each command when its entry is first applied anywhere. */
@@ -130,10 +137,15 @@ export class Oracle {
   look(id: bigint, raft: Raft): void {
     const core = Reflect.get(raft, "core") as CoreView;
     if (core.role !== "leader") return;
+    must(isVoter(raft.confState(), id), `S1: ${id.toString(16)} leads term ${core.term} and has no vote any more`);
     const known = this.leaders.get(core.term);
-    if (known === id) return;
+    if (known === id) {
+      this.lookAtCommit(core);
+      return;
+    }
     must(known === undefined, `S1: term ${core.term} has leaders ${known?.toString(16)} and ${id.toString(16)}`);
     this.leaders.set(core.term, id);
+    this.committed.set(core.term, core.log.committed);
     this.coverage.add("elections");
     // S4: it holds everything that anybody has applied.
     const { log } = core;
@@ -141,6 +153,15 @@ export class Oracle {
       const { term } = this.history[index - FIRST_INDEX - 1]!;
       must(log.term(index) === term, `S4: the leader of term ${core.term} lacks entry ${index} of term ${term}`);
     }
+  }
+
+  /** S4: a leader moves the commit index only to entries of its own term; older ones are committed along with them. */
+  private lookAtCommit({ term, log }: CoreView): void {
+    const { committed } = log;
+    if (committed === this.committed.get(term)) return;
+    this.committed.set(term, committed);
+    const found = log.term(committed);
+    must(found === term, `S4: the leader of term ${term} commits entry ${committed} of term ${found}`);
   }
 
   /** Messages leave a member: what they promise must outlive its process. */

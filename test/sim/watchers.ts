@@ -59,6 +59,8 @@ export class Watcher {
   async run(): Promise<void> {
     const { work } = this.world.chance;
     while (!this.stopped) {
+      // Now and then away for long: its history may be gone when it comes back.
+      if (work.next() < 0.15) await sleepMs(1000 + work.next() * 5000);
       const up = this.machines().filter((machine) => machine.host.up);
       const machine = up[work.int(0, up.length - 1)];
       if (machine === undefined) await sleepMs(100);

@@ -118,6 +118,10 @@ class End extends EventEmitter {
     return { sslPeerCertificate: certificateOf(this.wire.from) };
   }
 
+  getPeer(): string {
+    return this.wire.from?.address ?? "client";
+  }
+
   write(message: unknown): boolean {
     if (!this.over) this.wire.carry(this.side, message);
     return true;

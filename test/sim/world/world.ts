@@ -27,6 +27,8 @@ export class Host {
   up = false;
   /** The process is stopped until then; the kernel beneath it goes on. */
   pausedUntil = 0;
+  /** Something that befalls it after so many more of its steps: between any two, not only when it waits. */
+  ambush: { steps: number; readonly act: () => void } | undefined;
   /** How fast its clock runs. */
   rate = 1;
   private clockBase = 0;
@@ -159,8 +161,15 @@ export class World {
       event.live = false;
       this.steps += 1;
       this.as(host, event.act);
+      if (host?.ambush !== undefined) this.spring(host, host.ambush);
     }
     if (this.violation === undefined) this.now = until;
+  }
+
+  private spring(host: Host, ambush: NonNullable<Host["ambush"]>): void {
+    if (--ambush.steps > 0) return;
+    host.ambush = undefined;
+    this.as(undefined, ambush.act);
   }
 
   /** Folds something that happened into the trace's hash. */
