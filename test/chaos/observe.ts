@@ -63,16 +63,20 @@ export class Observer {
     );
   }
 
-  /** Throws unless servers and nodes are ready, and each pod is, with each of its containers running once and nothing else. */
+  /**
+   * Throws unless servers and nodes are ready, and each pod is, with each of its containers running once and nothing else.
+   * What costs the machine little is looked at first: who waits for this asks often.
+   */
   async converged(): Promise<void> {
-    await Promise.all([...this.servers.map((server) => this.get(server, "/readyz")), this.storeAgrees()]);
-    for (const node of (await this.get(this.servers[0]!, "/api/v1/nodes")).items) {
+    await Promise.all(this.servers.map((server) => this.get(server, "/readyz")));
+    for (const node of (await this.getAnywhere("/api/v1/nodes")).items) {
       expectThat(isReady(node), `${node.metadata.name} is not Ready`);
     }
     const wanted = await this.containers();
     const running = (await Promise.all(this.nodes.map(runningContainers))).flat();
     const wrong = notOnce(running, wanted);
     expectThat(wrong.length === 0, wrong.join("; "));
+    await this.storeAgrees();
     await Promise.all(this.nodes.map(({ address }) => fetchText(`http://${address}:${NODE_PORT}/`, 2_000)));
   }
 

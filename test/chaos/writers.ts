@@ -27,9 +27,9 @@ export interface Writers {
 }
 
 /** So long a client waits for an answer before it asks another server. */
-const TIMEOUT_MS = 4_000;
+const TIMEOUT_MS = 3_000;
 /** Between two writes: the first costs a process each time, and the machine has few processors. */
-const PAUSES_MS = { kubectl: 700, grpc: 50 } as const;
+const PAUSES_MS = { kubectl: 1_000, grpc: 50 } as const;
 
 /**
  * Starts a kubectl writer and a gRPC writer. Each asks one server until that fails, then the next. A write that failed may

@@ -133,7 +133,7 @@ const SECOND = 1_000_000_000;
 /** What docker asks, and how patiently: a machine that takes half a minute to come up is not ill. */
 const healthcheck = {
   test: ["CMD", "host-healthy"],
-  intervalNs: 5 * SECOND,
+  intervalNs: 10 * SECOND,
   timeoutNs: 4 * SECOND,
   startPeriodNs: 60 * SECOND,
   retries: 3,
