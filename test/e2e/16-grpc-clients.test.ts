@@ -5,8 +5,14 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { credentials } from "@grpc/grpc-js";
 import { CONFIGMAPS, DEPLOYMENTS, PODS, type Resource, SECRETS } from "@trireme/api";
 import { type GrpcClient, type GrpcClientOptions, StatusError, createGrpcClient } from "@trireme/grpc-client";
+import {
+  type AttachResponse,
+  ManifestServiceClient,
+  type PortForwardResponse,
+} from "@trireme/proto/trireme/api/v1/manifest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   CLUSTER,
@@ -116,7 +122,7 @@ describe("the example's page", () => {
     rmSync(bin, { recursive: true });
     const said = done.stdout.split(/^== block \d+\n/m).slice(1);
     expect(done.code, `${done.stdout}\n${done.stderr}`).toBe(0);
-    const [, , program, byToken, lists, applied, watched, logAndScale, , tokens, health] = said;
+    const [, , program, byToken, lists, applied, watched, log, ran, scaled, , tokens, health] = said;
     for (const line of [
       "deployments.apps/web created",
       "services/web created",
@@ -130,7 +136,19 @@ describe("the example's page", () => {
     expect(byToken).toContain("deployments.apps/web unchanged");
     expect(byToken).toContain("web: 3 of 3 available");
     expect(lists).toContain("trireme.api.v1.ManifestService\n");
-    for (const method of ["Apply", "Get", "List", "Watch", "Patch", "Delete", "Scale", "Logs"]) {
+    for (const method of [
+      "Apply",
+      "Get",
+      "List",
+      "Watch",
+      "Patch",
+      "Delete",
+      "Scale",
+      "Logs",
+      "Exec",
+      "Attach",
+      "PortForward",
+    ]) {
       expect(lists).toContain(`trireme.api.v1.ManifestService/${method}\n`);
     }
     expect(JSON.parse(applied!)).toMatchObject({
@@ -141,8 +159,9 @@ describe("the example's page", () => {
     });
     expect(watched).toContain('"type": "ADDED"');
     expect(done.stderr).toContain('"code": "deadline_exceeded"');
-    expect(logAndScale).toMatch(/"text": "hello: version 1 on web-\S+ listens on 8080\\n"/);
-    expect(logAndScale).toContain('"replicas": 1');
+    expect(log).toMatch(/"text": "hello: version 1 on web-\S+ listens on 8080\\n"/);
+    expect(scaled).toContain('"replicas": 1');
+    expect(ran).toMatch(/"exit": \{\s+"code": 7/);
     expect(done.stderr).toContain('deployments.apps \\"wbe\\" not found');
     expect(done.stderr).toContain('"type": "google.rpc.ResourceInfo"');
     expect(tokens).toContain('"replicas": 2');
@@ -196,6 +215,76 @@ describe("who calls by gRPC", () => {
     expect(refused.message).toContain('cannot impersonate resource "users"');
     const asMaster = connect({ servers, ca: tls.ca, token, impersonate: { user: "x", groups: ["system:masters"] } });
     expect((await failure(asMaster.resource(CONFIGMAPS, "grpc-a").get("mine"))).code).toBe("Forbidden");
+  });
+});
+
+describe("streams into a pod by gRPC", () => {
+  let pod: string;
+  beforeAll(async () => {
+    const { items } = await admin.resource(PODS, "default").list({ labelSelector: "app=hello" });
+    pod = items.find((one) => one.status?.phase === "Running")!.metadata.name!;
+  });
+
+  /** Runs a command as somebody; its exit code and what it wrote. */
+  async function run(client: GrpcClient, command: string[], stdin?: string[]) {
+    const wrote = { stdout: "", stderr: "" };
+    const code = await client.exec({
+      namespace: "default",
+      pod,
+      command,
+      timeoutMs: 20_000,
+      ...(stdin === undefined ? {} : { stdin }),
+      stdout: (data) => (wrote.stdout += data.toString()),
+      stderr: (data) => (wrote.stderr += data.toString()),
+    });
+    return { code, ...wrote };
+  }
+
+  it("runs commands: output, exit codes, input to its end, and who may not", async () => {
+    expect(await run(admin, ["hostname"])).toEqual({ code: 0, stdout: `${pod}\n`, stderr: "" });
+    expect(await run(admin, ["sh", "-c", "echo no >&2; exit 7"])).toEqual({ code: 7, stdout: "", stderr: "no\n" });
+    const long = "x".repeat(300_000);
+    expect(await run(admin, ["wc", "-c"], [long, long, "end"])).toMatchObject({ code: 0, stdout: "600003\n" });
+    const echoed = await run(admin, ["cat"], [long]);
+    expect(echoed.stdout.length).toBe(long.length);
+    expect((await failure(run(amy, ["hostname"]))).code).toBe("Forbidden");
+    const absent = admin.exec({ namespace: "default", pod: "none", command: ["true"], timeoutMs: 10_000 });
+    expect((await failure(absent)).code).toBe("NotFound");
+    const timed = admin.exec({ namespace: "default", pod, command: ["sleep", "60"], timeoutMs: 1000 });
+    expect((await failure(timed)).code).toBe("Timeout");
+  });
+
+  it("forwards a port, and attaches", async () => {
+    const { ca, cert, key } = tls;
+    const secure = credentials.createSsl(ca, key, cert);
+    const client = new ManifestServiceClient(servers[0]!, secure, { "grpc.ssl_target_name_override": "localhost" });
+    const deadline = Date.now() + 20_000;
+    const forwarded = client.portForward({ deadline });
+    forwarded.write({ message: { $case: "open", value: { namespace: "default", pod, port: 8080 } } });
+    const request = "GET / HTTP/1.0\r\n\r\n";
+    forwarded.write({ message: { $case: "data", value: Buffer.from(request) } });
+    let page = "";
+    for await (const { message } of forwarded as AsyncIterable<PortForwardResponse>) {
+      if (message?.$case === "data") page += message.value.toString();
+    }
+    expect(page).toContain("200 OK");
+    expect(page).toContain(pod);
+    const nobody = client.portForward({ deadline });
+    nobody.write({ message: { $case: "open", value: { namespace: "default", pod, port: 9 } } });
+    const refused = await (async () => {
+      for await (const _ of nobody as AsyncIterable<PortForwardResponse>);
+    })().catch((thrown: unknown) => thrown as Error);
+    expect(String(refused)).toMatch(/refused|the container runtime said/);
+    const attached = client.attach({ deadline });
+    const place = { namespace: "default", pod, container: "", stdin: false, tty: false };
+    attached.write({ message: { $case: "open", value: place } });
+    const first = await new Promise<AttachResponse>((resolve, reject) =>
+      attached.once("data", resolve).once("error", reject),
+    );
+    expect(first.message?.$case).toBe("opened");
+    attached.on("error", () => undefined);
+    attached.cancel();
+    client.close();
   });
 });
 

@@ -11,6 +11,7 @@ import {
   ScaleRequest,
   type ScaleResponse,
 } from "@trireme/proto/trireme/api/v1/manifest";
+import { type ExecOptions, exec } from "./exec.ts";
 import type { LogLine } from "./log-lines.ts";
 import { type LogOptions, logs } from "./logs.ts";
 import { type StatusError, errorFromStatus } from "./status-error.ts";
@@ -80,6 +81,8 @@ export interface GrpcClient {
   /** Brings every object of a manifest (YAML or JSON) about. Rejects when the manifest is wrong, and then nothing was written. */
   apply(manifest: string | Buffer, options?: ApplyOptions): Promise<Applied[]>;
   logs(options: LogOptions): AsyncGenerator<LogLine, void, undefined>;
+  /** Runs a command in a running container, and answers its exit code. Never repeated. */
+  exec(options: ExecOptions): Promise<number>;
   /** Asks each server whether it serves. */
   health(settings?: CallSettings): Promise<{ readonly server: string; readonly serving: boolean }[]>;
   /** The server that calls go to first now, `host:port`. */
@@ -105,6 +108,7 @@ export function createGrpcClient(options: TransportOptions): GrpcClient {
       );
       return results.map(appliedOf);
     },
+    exec: (execOptions) => exec(transport, execOptions),
     logs: (logOptions) => logs(transport, logOptions),
     health: (settings = {}) => transport.health(settings),
     get currentServer() {

@@ -16,6 +16,7 @@ export {
   createGrpcClient,
 } from "./client.ts";
 export type { Identity } from "./credentials.ts";
+export type { ExecOptions } from "./exec.ts";
 export { type KubeconfigAccess, readKubeconfig } from "./kubeconfig.ts";
 export type { LogLine } from "./log-lines.ts";
 export type { LogOptions } from "./logs.ts";

@@ -1,6 +1,7 @@
 import {
   type CallOptions,
   type Client,
+  type ClientDuplexStream,
   type ClientReadableStream,
   Metadata,
   type ServiceError,
@@ -123,6 +124,37 @@ export class Transport {
       throw error;
     } finally {
       settings.signal?.removeEventListener("abort", onAbort);
+      call.cancel();
+    }
+  }
+
+  /**
+   * A conversation with one server: `talk` writes and reads, and its outcome is the answer. It is never begun twice; when
+   * the connection breaks nobody knows what became of it, which `Unknown` says.
+   */
+  async converse<Q, A, T>(
+    what: string,
+    settings: CallSettings,
+    open: (client: ManifestServiceClient, metadata: Metadata, options: CallOptions) => ClientDuplexStream<Q, A>,
+    talk: (call: ClientDuplexStream<Q, A>) => Promise<T>,
+  ): Promise<T> {
+    const { signal, timeoutMs } = settings;
+    const until = timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
+    const patience = Date.now() + (this.options.timeoutMs ?? TIMEOUT_MS);
+    const index = await this.connect(what, Math.min(until ?? patience, patience), signal);
+    const call = open(this.clients[index]!, this.metadata(), until === undefined ? {} : { deadline: until });
+    call.on("error", () => undefined);
+    const onAbort = (): void => call.cancel();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await talk(call);
+    } catch (thrown) {
+      if (signal?.aborted === true) throw cancelled(what);
+      if (typeof (thrown as Partial<ServiceError>).code !== "number") throw thrown;
+      const error = errorFromCall(thrown as ServiceError, what);
+      throw isBroken(error) && !error.answered ? unknown(what, error) : error;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
       call.cancel();
     }
   }

@@ -7,6 +7,7 @@ import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import { applyManifest } from "./apply.ts";
 import { carry, carryEvent, carryObject, carryStored, errorStatusOf } from "./rendering.ts";
 import { type CallServer, send } from "./serving.ts";
+import { streamMethods } from "./stream-service.ts";
 import { objectTargetOf, patchTypeOf, required, targetOf } from "./targets.ts";
 
 /** Scales tried again when something else changed the object between the look and the write. */
@@ -112,6 +113,7 @@ export function manifestService(pipeline: RequestPipeline, calls: CallServer): M
         await send(call, request.readable ? { data: NOTHING, text: decoder.write(data) } : { data, text: "" });
       }
     }),
+    ...streamMethods(pipeline, calls),
     bindBatch: calls.unary("bindBatch", "write", async ({ caller }, request) => {
       const bindings = request.bindings.map(({ podUid, ...rest }) => ({ ...rest, uid: podUid }));
       const outcomes = await pipeline.bindAll(caller, bindings);
