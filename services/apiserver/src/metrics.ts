@@ -26,19 +26,19 @@ const EXPIRY_BUCKETS = [
   0, 1800, 3600, 7200, 21_600, 43_200, 86_400, 172_800, 345_600, 604_800, 2_592_000, 7_776_000, 15_552_000, 31_104_000,
 ];
 
-/** Methods that are counted under their own name; anything else a client invents is `other`. */
-const VERBS = new Set([
-  "get",
-  "list",
-  "watch",
-  "create",
-  "update",
-  "patch",
-  "delete",
-  "deletecollection",
-  "GET",
-  "HEAD",
-]);
+/** Verbs as Kubernetes' metrics name them, which is by HTTP method for writes; anything else a client invents is `other`. */
+const VERBS: Readonly<Record<string, string>> = {
+  get: "GET",
+  list: "LIST",
+  watch: "WATCH",
+  create: "POST",
+  update: "PUT",
+  patch: "PATCH",
+  delete: "DELETE",
+  deletecollection: "DELETE",
+  GET: "GET",
+  HEAD: "GET",
+};
 
 /** Codes of answers that were not the request's own: no room for it, or no time. */
 const TERMINATIONS = new Set([429, 504]);
@@ -109,7 +109,7 @@ export function createApiMetrics(registry: Registry, cache: WatchCache, resource
     .set(1, { git_version: "v1.35.0+trireme-0.1.0" });
   return {
     request({ dry_run, ...given }, code, seconds, isLong = false) {
-      const labels = { ...given, verb: VERBS.has(given.verb) ? given.verb.toUpperCase() : "other" };
+      const labels = { ...given, verb: VERBS[given.verb] ?? "other" };
       const { subresource, ...terminated } = labels;
       total.inc({ ...labels, dry_run, code, component: "apiserver" });
       if (TERMINATIONS.has(code)) terminations.inc({ ...terminated, code, component: "apiserver" });

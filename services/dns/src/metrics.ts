@@ -8,6 +8,10 @@ const TYPES = new Set(["A", "AAAA", "SRV", "PTR", "SOA", "NS", "TXT", "CNAME", "
 /** CoreDNS' metrics, under its names, so that its dashboards work. */
 export interface DnsMetrics {
   observe(query: Query, protocol: "udp" | "tcp", code: number, milliseconds: number, bytes: number): void;
+  /** The size of a question, as it came. */
+  asked(protocol: "udp" | "tcp", bytes: number): void;
+  /** A question that went to a server outside the cluster; `code` is that of its answer, undefined without one. */
+  forwarded(milliseconds: number, code: number | undefined): void;
 }
 
 /** Registers the metrics of one server. */
@@ -18,7 +22,18 @@ export function dnsMetrics(registry: Registry, server: string, domain: string): 
   const duration = registry.histogram("coredns_dns_request_duration_seconds", "Time to an answer.", ["server", "zone"]);
   const sizes = [64, 128, 256, 512, 1024, 2048, 4096, 16_384, 65_536];
   const size = registry.histogram("coredns_dns_response_size_bytes", "Sizes of answers.", labels, sizes);
+  const asked = registry.histogram("coredns_dns_request_size_bytes", "Sizes of questions.", labels, sizes);
+  const proxied = registry.histogram(
+    "coredns_proxy_request_duration_seconds",
+    "Time to the answer of a server outside the cluster.",
+    ["proxy_name", "rcode"] as const,
+  );
   return {
+    asked: (proto, bytes) => asked.observe(bytes, { server, zone: ".", proto }),
+    forwarded(milliseconds, code) {
+      const rcode = code === undefined ? "none" : (RCODES[code] ?? "other");
+      proxied.observe(milliseconds / 1000, { proxy_name: "forward", rcode });
+    },
     observe(query, proto, code, milliseconds, bytes) {
       const zone = query.question.name.toLowerCase().endsWith(domain) ? `${domain}.` : ".";
       const type = TYPES.has(query.question.type) ? query.question.type : "other";

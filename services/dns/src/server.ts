@@ -33,6 +33,7 @@ export async function serveDns(options: DnsServerOptions): Promise<() => Promise
 
   async function respond(query: Query, raw: Buffer, protocol: "udp" | "tcp"): Promise<Buffer> {
     const started = performance.now();
+    options.metrics.asked(protocol, raw.length);
     const finish = (packet: Packet): Buffer => {
       const bytes = protocol === "udp" ? encodeUdp(packet, query.maxBytes) : encode(packet);
       options.metrics.observe(query, protocol, (packet.flags ?? 0) & 0xf, performance.now() - started, bytes.length);
@@ -47,9 +48,12 @@ export async function serveDns(options: DnsServerOptions): Promise<() => Promise
     if (said.kind !== "elsewhere") return finish(writeAnswer(query, said, rotation++));
     try {
       const bytes = await options.upstream.ask(raw, protocol);
-      options.metrics.observe(query, protocol, bytes[3]! & 0xf, performance.now() - started, bytes.length);
+      const took = performance.now() - started;
+      options.metrics.observe(query, protocol, bytes[3]! & 0xf, took, bytes.length);
+      options.metrics.forwarded(took, bytes[3]! & 0xf);
       return bytes;
     } catch (error) {
+      options.metrics.forwarded(performance.now() - started, undefined);
       options.log.debug("a question outside the cluster stays unanswered", { name: query.question.name, err: error });
       return finish(writeCode(query, RCODE.SERVFAIL));
     }

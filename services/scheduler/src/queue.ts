@@ -34,6 +34,11 @@ export class SchedulingQueue {
     return this.entries.size;
   }
 
+  /** Failed attempts so far of a pod that waits; 0 for one that does not. */
+  attempts(key: string): number {
+    return this.entries.get(key)?.attempts ?? 0;
+  }
+
   /** How many pods wait in each place, for the metrics. */
   counts(): Record<"active" | "backoff" | "unschedulable" | "inFlight", number> {
     const counts = { active: 0, backoff: 0, unschedulable: 0, inFlight: 0 };

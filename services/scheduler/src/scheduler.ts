@@ -81,6 +81,7 @@ export class Scheduler {
 
   /** Follows the caches from now on. */
   follow(): void {
+    this.options.metrics.observePending(() => this.queue.counts());
     const { pods, nodes, claims, volumes, classes } = this.options;
     this.stops.push(nodes.onChange((change) => this.onNode(change)));
     this.stops.push(claims.onChange(({ object }) => this.onClaim(object)));
@@ -190,7 +191,7 @@ export class Scheduler {
     const result = schedule(snapshot, pod, clock.now(), prng);
     metrics.algorithmSeconds.observe((clock.monotonic() - started) / 1000);
     if (result.kind === "unschedulable") {
-      metrics.attempts.inc({ result: "unschedulable" });
+      metrics.attempt("unschedulable", (clock.monotonic() - started) / 1000);
       this.queue.failed(key, true, clock.monotonic());
       void this.report(pod, result);
       return;
@@ -208,6 +209,8 @@ export class Scheduler {
     const { client, clock, events, metrics } = this.options;
     const { name, namespace, uid } = pod.metadata;
     const key = keyOf(pod);
+    // Asked before: once it is bound the queue may have forgotten it.
+    const attempts = this.queue.attempts(key) + 1;
     const body = {
       apiVersion: "v1",
       kind: "Binding",
@@ -216,11 +219,12 @@ export class Scheduler {
     };
     try {
       await client.resource<Pod>(PODS, namespace).subresource("POST", name, "binding", body);
-      metrics.attempts.inc({ result: "scheduled" });
-      metrics.attemptSeconds.observe((clock.monotonic() - started) / 1000, { result: "scheduled" });
+      metrics.attempt("scheduled", (clock.monotonic() - started) / 1000);
+      const waited = clock.now() - Date.parse(pod.metadata.creationTimestamp ?? "");
+      if (!Number.isNaN(waited)) metrics.scheduled(waited / 1000, attempts);
       events.normal(podObject(pod), "Scheduled", `Successfully assigned ${key} to ${node}`);
     } catch (thrown) {
-      this.bindFailed(pod, node, errorFrom(thrown));
+      this.bindFailed(pod, node, errorFrom(thrown), started);
     }
   }
 
@@ -241,14 +245,14 @@ export class Scheduler {
       }
       this.queue.failed(keyOf(pod), true, clock.monotonic());
     } catch (thrown) {
-      this.bindFailed(pod, node, errorFrom(thrown));
+      this.bindFailed(pod, node, errorFrom(thrown), clock.monotonic());
     }
   }
 
-  private bindFailed(pod: Pod, node: string, error: TriremeError): void {
+  private bindFailed(pod: Pod, node: string, error: TriremeError, started: number): void {
     const { clock, events, log, metrics, onFenced } = this.options;
     const key = keyOf(pod);
-    metrics.attempts.inc({ result: "error" });
+    metrics.attempt("error", (clock.monotonic() - started) / 1000);
     if (error.code === "Fenced") {
       log.warn("binding was fenced", { pod: key });
       this.state.forget(key);

@@ -6,6 +6,7 @@ import { developCommands } from "./develop.ts";
 import { hostCommand } from "./host.ts";
 import { imageCommand } from "./image.ts";
 import { machineCommand } from "./machine.ts";
+import { metricsCommand } from "./metrics.ts";
 import { objectCommands } from "./objects.ts";
 import { restoreCommand } from "./restore.ts";
 import { secretsCommand } from "./secrets.ts";
@@ -29,6 +30,7 @@ export function createProgram(): Command {
     machineCommand("server", "run one server of a cluster: found it, join it, or start again"),
     machineCommand("agent", "run one node of a cluster: join it, or start again"),
     tokenCommand(),
+    metricsCommand(),
     ...developCommands(),
   ])
     program.addCommand(command);
