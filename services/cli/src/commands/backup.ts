@@ -60,8 +60,10 @@ export function backupCommand(): Command {
       new Command("recovery-key")
         .description("tell which recovery key backups are made for, or make a new one")
         .option("--new", "make a new key; older backups still need the key that they were made for", false),
-    ).action((options: ServersOptions & { new: boolean }, sub: Command) => {
-      const { hosts } = serversOf({ ...sub.parent?.opts<ServersOptions>(), ...options });
+    ).action((_: object, sub: Command) => {
+      // The command above has the same options, and takes them wherever they stand.
+      const options = sub.optsWithGlobals<ServersOptions & { new: boolean }>();
+      const { hosts } = serversOf(options);
       const pkiDirs = hosts.map((host) => `${host.dir}/pki`);
       if (options.new) {
         showNewKey(pkiDirs);
