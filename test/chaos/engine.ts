@@ -52,6 +52,7 @@ async function answers(url: string): Promise<boolean> {
  * containers of one bridge reach each other without, and nothing else is to be reached.
  */
 async function startPrivateEngine(): Promise<Engine> {
+  if (await answers(`unix://${SOCKET}`)) throw new Error(`another run has its engine at ${SOCKET}; one at a time`);
   await removeRemains();
   mkdirSync(DIR, { recursive: true, mode: 0o700 });
   makeCgroup();
