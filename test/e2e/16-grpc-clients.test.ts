@@ -292,6 +292,7 @@ describe("streams into a pod by gRPC", () => {
 describe("errors by gRPC", () => {
   it("say what, about what, and in which field", async () => {
     const maps = admin.resource(CONFIGMAPS, "grpc-a");
+    await admin.apply(configMap("labelled"), { namespace: "grpc-a" });
     const nobody = connect({ servers, ca: tls.ca, token: "no.such.token" }).resource(CONFIGMAPS, "grpc-a");
     const table: [string, () => Promise<unknown>, object][] = [
       [
@@ -302,7 +303,7 @@ describe("errors by gRPC", () => {
       ["a token that proves nothing", () => nobody.get("mine"), { code: "Unauthorized", grpcCode: 16 }],
       [
         "a field that is wrong",
-        () => maps.patch("mine", { type: "merge", patch: { metadata: { labels: { "a b": "" } } } }),
+        () => maps.patch("labelled", { type: "merge", patch: { metadata: { labels: { "a b": "" } } } }),
         {
           code: "Invalid",
           grpcCode: 3,
@@ -316,7 +317,7 @@ describe("errors by gRPC", () => {
       ],
       [
         "a patch of no type",
-        () => maps.patch("mine", { type: "some" as "json", patch: {} }),
+        () => maps.patch("labelled", { type: "some" as "json", patch: {} }),
         { code: "BadRequest", grpcCode: 3 },
       ],
       [
