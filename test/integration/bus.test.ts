@@ -72,6 +72,7 @@ beforeAll(async () => {
       pkiDir: dir,
       storeEndpoints: [],
       apiServers: [`${ADDRESS}:6443`],
+      serversFile: undefined,
       natsUrls: [],
       serviceCidr: "10.96.0.0/16",
       podCidr: "10.244.0.0/16",

@@ -104,8 +104,18 @@ export function signUser(claims: NatsUserClaims, publicKey: string, account: Nat
 }
 
 /** Reads the claims of a JWT without verifying them: for display and for expiry. */
-export function readClaims(jwt: string): { readonly name: string; readonly sub: string; readonly exp?: number } {
+export function readClaims(jwt: string): {
+  readonly name: string;
+  readonly sub: string;
+  readonly iat?: number;
+  readonly exp?: number;
+} {
   const body = jwt.split(".")[1];
   if (body === undefined) throw new TriremeError("BadRequest", "not a JWT");
-  return JSON.parse(Buffer.from(body, "base64url").toString()) as { name: string; sub: string; exp?: number };
+  return JSON.parse(Buffer.from(body, "base64url").toString()) as {
+    name: string;
+    sub: string;
+    iat?: number;
+    exp?: number;
+  };
 }

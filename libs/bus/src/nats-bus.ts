@@ -75,7 +75,7 @@ interface Interest {
  * Reconnecting is done here and not by the library: its loop hides why a dial failed, stops for good on repeated
  * authorization errors, and buffers without bound while it is away.
  */
-export function createNatsBus(options: NatsBusOptions): Bus {
+export function createNatsBus(options: NatsBusOptions): Bus & { setServers(servers: readonly string[]): void } {
   return new NatsBus(options);
 }
 
@@ -87,6 +87,8 @@ class NatsBus implements Bus {
   private readonly statusListeners = new Set<(status: BusStatus) => void>();
   private readonly refusalListeners = new Set<(refusal: BusRefusal) => void>();
   private connection: NatsConnection | undefined;
+  private servers: readonly string[];
+  private connectedTo = "";
   private closed = false;
   private wake: (() => void) | undefined;
   private readonly ended: Promise<void>;
@@ -97,6 +99,7 @@ class NatsBus implements Bus {
   constructor(options: NatsBusOptions) {
     if (options.servers.length === 0) throw new TriremeError("BadRequest", "the bus needs the address of a server");
     this.options = options;
+    this.servers = options.servers;
     this.log = options.log ?? silentLogger;
     this.metrics = busMetrics(options.registry);
     this.metrics.connected.set(0);
@@ -125,6 +128,14 @@ class NatsBus implements Bus {
         interest.live = undefined;
       },
     };
+  }
+
+  /** Takes another list of servers: whoever is connected to one that is no longer in it goes to another. */
+  setServers(servers: readonly string[]): void {
+    if (servers.length === 0 || this.closed) return;
+    this.servers = [...servers];
+    if (this.connection === undefined || servers.includes(this.connectedTo)) return;
+    this.connection.close().catch((err: unknown) => this.log.debug("bus close failed", { err }));
   }
 
   status(): BusStatus {
@@ -185,10 +196,10 @@ class NatsBus implements Bus {
   }
 
   private async run(): Promise<void> {
-    const { servers } = this.options;
     let turn = 0;
     let failures = 0;
     while (!this.closed) {
+      const { servers } = this;
       const server = servers[turn % servers.length]!;
       try {
         const connection = await this.dial(server);
@@ -241,6 +252,7 @@ class NatsBus implements Bus {
       return undefined;
     }
     this.connection = connection;
+    this.connectedTo = server;
     this.unconfirmed = 0;
     this.confirming = false;
     for (const interest of this.interests) this.attach(connection, interest);

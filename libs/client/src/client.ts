@@ -14,6 +14,7 @@ import type {
   RawResponse,
   ResourceClient,
   ResourceRef,
+  ServerSwitch,
   WatchEvent,
   WatchOptions,
 } from "./types.ts";
@@ -36,7 +37,7 @@ const PATCH_TYPES: Readonly<Record<PatchType, string>> = {
 };
 
 /** Creates a client of all apiservers of a cluster. Connects at the first call. */
-export function createApiClient(options: ClientOptions): ApiClient {
+export function createApiClient(options: ClientOptions): ApiClient & ServerSwitch {
   return clientOn(new Transport(options), options);
 }
 
@@ -44,7 +45,7 @@ function clientOn(
   transport: Transport,
   options: Pick<ClientOptions, "userAgent" | "fence">,
   actsAs: Readonly<Record<string, string>> = {},
-): ApiClient {
+): ApiClient & ServerSwitch {
   function headersFor(method: string, extra: Readonly<Record<string, string>> = {}): Record<string, string | number> {
     const fence = method === "GET" ? undefined : options.fence?.();
     return {
@@ -62,7 +63,7 @@ function clientOn(
     return Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
   }
 
-  const client: ApiClient = {
+  const client: ApiClient & ServerSwitch = {
     resource<T extends ApiObject>(resource: ResourceRef, namespace?: string): ResourceClient<T> {
       return createResourceClient<T>(client, transport, headersFor, resource, namespace);
     },
@@ -78,6 +79,7 @@ function clientOn(
     get currentServer() {
       return transport.currentServer;
     },
+    setServers: (addresses) => transport.setServers(addresses),
     close: () => transport.close(),
   };
   return client;

@@ -21,6 +21,7 @@ export type {
   RawResponse,
   ResourceClient,
   ResourceRef,
+  ServerSwitch,
   WatchEvent,
   WatchOptions,
 } from "./types.ts";

@@ -6,15 +6,26 @@ import { ServerPool } from "./server-pool.ts";
 describe("ServerPool", () => {
   it("keeps to the list's order, puts failed servers last, longest ago first", () => {
     const pool = new ServerPool(["a", "b", "c"]);
-    expect(pool.order()).toEqual([0, 1, 2]);
-    pool.markDown(0);
-    pool.markDown(1);
-    expect(pool.order()).toEqual([2, 0, 1]);
-    pool.markDown(0);
-    expect(pool.order()).toEqual([2, 1, 0]);
-    expect(pool.down()).toEqual([0, 1]);
-    pool.markUp(0);
-    expect(pool.order()).toEqual([0, 2, 1]);
+    expect(pool.order()).toEqual(["a", "b", "c"]);
+    pool.markDown("a");
+    pool.markDown("b");
+    expect(pool.order()).toEqual(["c", "a", "b"]);
+    pool.markDown("a");
+    expect(pool.order()).toEqual(["c", "b", "a"]);
+    expect(pool.down()).toEqual(["a", "b"]);
+    pool.markUp("a");
+    expect(pool.order()).toEqual(["a", "c", "b"]);
+  });
+
+  it("takes another list: who stays keeps its place, who comes is behind, who goes is forgotten", () => {
+    const pool = new ServerPool(["a", "b", "c"]);
+    pool.markDown("b");
+    pool.markDown("c");
+    pool.replace(["d", "c", "a"]);
+    expect(pool.addresses).toEqual(["a", "c", "d"]);
+    expect(pool.order()).toEqual(["a", "d", "c"]);
+    pool.replace(["b"]);
+    expect(pool.down()).toEqual([]);
   });
 });
 

@@ -6,32 +6,44 @@ import { assert } from "@trireme/base";
  * last, longest ago first.
  */
 export class ServerPool {
-  readonly addresses: readonly string[];
-  private readonly failures: number[];
+  private list: readonly string[];
+  private readonly failures = new Map<string, number>();
   private turn = 0;
 
   constructor(addresses: readonly string[]) {
     assert(addresses.length > 0, "a client needs at least one server");
-    this.addresses = addresses;
-    this.failures = addresses.map(() => 0);
+    this.list = [...addresses];
   }
 
-  /** Indexes of all servers, best first. */
-  order(): number[] {
-    return this.addresses.map((_, i) => i).toSorted((a, b) => this.failures[a]! - this.failures[b]! || a - b);
+  get addresses(): readonly string[] {
+    return this.list;
   }
 
-  /** Indexes of the servers that failed and have not been heard of since. */
-  down(): number[] {
-    return this.addresses.map((_, i) => i).filter((i) => this.failures[i]! > 0);
+  /** All servers, best first. */
+  order(): string[] {
+    const failed = (address: string): number => this.failures.get(address) ?? 0;
+    return this.list.toSorted((a, b) => failed(a) - failed(b) || this.list.indexOf(a) - this.list.indexOf(b));
   }
 
-  markDown(index: number): void {
+  /** The servers that failed and have not been heard of since. */
+  down(): string[] {
+    return this.list.filter((address) => this.failures.has(address));
+  }
+
+  markDown(address: string): void {
     this.turn += 1;
-    this.failures[index] = this.turn;
+    this.failures.set(address, this.turn);
   }
 
-  markUp(index: number): void {
-    this.failures[index] = 0;
+  markUp(address: string): void {
+    this.failures.delete(address);
+  }
+
+  /** Another list: who stays keeps place and fame, who is new comes behind, who is gone is forgotten. */
+  replace(addresses: readonly string[]): void {
+    assert(addresses.length > 0, "a client needs at least one server");
+    const stay = this.list.filter((address) => addresses.includes(address));
+    this.list = [...stay, ...addresses.filter((address) => !stay.includes(address))];
+    for (const address of this.failures.keys()) if (!this.list.includes(address)) this.failures.delete(address);
   }
 }

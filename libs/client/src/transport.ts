@@ -19,6 +19,9 @@ export interface TransportOptions extends ClientTls {
 /** Largest answer: a list of ten thousand pods is about 50 MB; beyond this something is wrong. */
 const MAX_RESPONSE_BYTES = 256 * 1024 * 1024;
 
+/** A server that was removed still answers for a moment; what it has not answered by then it never will. */
+const RETIRE_MS = 5000;
+
 /** Rounds over all servers for reads and for what was never sent: past a restart or a stall of everything at once. */
 const ROUNDS = 3;
 
@@ -36,7 +39,8 @@ export class Transport {
   readonly timing: ClientTiming;
   readonly clock: Clock;
   private readonly pool: ServerPool;
-  private readonly servers: readonly ApiServer[];
+  private readonly servers = new Map<string, ApiServer>();
+  private readonly tls: ClientTls;
   private readonly log: Logger;
   private readonly metrics: ClientMetrics;
   private cancelRecheck: (() => void) | undefined;
@@ -48,20 +52,40 @@ export class Transport {
     this.log = options.log ?? silentLogger;
     this.metrics = clientMetrics(options.registry);
     this.pool = new ServerPool(options.servers);
-    const tls: ClientTls = { ca: options.ca, cert: options.cert, key: options.key };
-    this.servers = options.servers.map(
-      (address, i) => new ApiServer(address, tls, this.timing, this.clock, () => this.markDown(i, "no answer")),
-    );
+    this.tls = { ca: options.ca, cert: options.cert, key: options.key };
+    for (const address of options.servers) this.server(address);
+  }
+
+  /** Takes another list of servers. What is under way at one that is no longer in it may end within a while. */
+  setServers(addresses: readonly string[]): void {
+    if (this.closed || addresses.length === 0) return;
+    this.pool.replace(addresses);
+    for (const address of addresses) this.server(address);
+    for (const [address, server] of this.servers) {
+      if (addresses.includes(address)) continue;
+      this.servers.delete(address);
+      this.log.info("apiserver is no longer one", { server: address });
+      this.clock.after(RETIRE_MS, () => server.close(new Error("this server was removed from the cluster")));
+    }
+  }
+
+  private server(address: string): ApiServer {
+    const known = this.servers.get(address);
+    if (known !== undefined) return known;
+    const onDead = (): void => this.markDown(address, "no answer");
+    const server = new ApiServer(address, this.tls, this.timing, this.clock, onDead);
+    this.servers.set(address, server);
+    return server;
   }
 
   get currentServer(): string {
-    return this.pool.addresses[this.pool.order()[0]!]!;
+    return this.pool.order()[0]!;
   }
 
   close(): void {
     this.closed = true;
     this.cancelRecheck?.();
-    for (const server of this.servers) server.close(new Error("the client was closed"));
+    for (const server of this.servers.values()) server.close(new Error("the client was closed"));
   }
 
   /** One call with its retries, until an answer (of any status) is here whole. */
@@ -154,15 +178,15 @@ export class Transport {
     const problems: string[] = [];
     let last: ExchangeError | undefined;
     let refused: OpenResponse | undefined;
-    for (const index of this.pool.order()) {
-      const server = this.servers[index]!;
+    for (const address of this.pool.order()) {
+      const server = this.server(address);
       const opened = server.open(outgoing, exclusive);
       attempt.current = opened;
-      attempt.server = index;
+      attempt.server = address;
       if (attempt.stopped !== undefined) opened.abort(new Error(attempt.stopped));
       try {
         const message = await opened.response;
-        this.pool.markUp(index);
+        this.pool.markUp(address);
         const code = message.statusCode ?? 0;
         this.metrics.requests.inc({ code, method: outgoing.method, host: server.address });
         const answer: OpenResponse = { message, opened, address: server.address };
@@ -176,7 +200,7 @@ export class Transport {
         last = thrown;
         problems.push(thrown.message);
         if (attempt.stopped !== undefined || this.closed) throw thrown;
-        this.markDown(index, thrown.message);
+        this.markDown(address, thrown.message);
         if (thrown.sent && !isRead) throw thrown;
       }
     }
@@ -184,17 +208,17 @@ export class Transport {
     throw new ExchangeError(problems.join("; "), last?.sent ?? false, last);
   }
 
-  private markDown(index: number, why: string): void {
-    if (this.closed) return;
-    this.pool.markDown(index);
+  private markDown(address: string, why: string): void {
+    if (this.closed || !this.pool.addresses.includes(address)) return;
+    this.pool.markDown(address);
     this.metrics.failovers.inc();
-    this.log.debug("apiserver given up for now", { server: this.pool.addresses[index], reason: why });
+    this.log.debug("apiserver given up for now", { server: address, reason: why });
     this.recheckLater();
   }
 
   /** Asks the servers that failed whether they are ready again, so that a returned first server is preferred again. */
   private recheckLater(): void {
-    if (this.cancelRecheck !== undefined || this.closed || this.servers.length === 1) return;
+    if (this.cancelRecheck !== undefined || this.closed || this.pool.addresses.length === 1) return;
     this.cancelRecheck = this.clock.after(this.timing.recheckMs, () => {
       void this.recheck().finally(() => {
         this.cancelRecheck = undefined;
@@ -205,8 +229,8 @@ export class Transport {
 
   private async recheck(): Promise<void> {
     await Promise.all(
-      this.pool.down().map(async (index) => {
-        if (await this.servers[index]!.probe("/readyz")) this.pool.markUp(index);
+      this.pool.down().map(async (address) => {
+        if (await this.server(address).probe("/readyz")) this.pool.markUp(address);
       }),
     );
   }
@@ -215,7 +239,7 @@ export class Transport {
 /** The request that a call is at now, and whether the call was told to stop. */
 interface Attempt {
   current: OpenedRequest | undefined;
-  server: number | undefined;
+  server: string | undefined;
   stopped: "timeout" | "cancelled" | undefined;
   /** Ends the pause between two rounds. */
   wake: (() => void) | undefined;

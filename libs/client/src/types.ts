@@ -114,6 +114,12 @@ export interface RawOptions {
   readonly timeoutMs?: number;
 }
 
+/** What can be told that there are other servers now. */
+export interface ServerSwitch {
+  /** `host:port` of every server; an empty list changes nothing. */
+  setServers(addresses: readonly string[]): void;
+}
+
 /** A client of every apiserver of one cluster. */
 export interface ApiClient {
   /** `namespace`: where; absent: all namespaces, or the object's own for calls that carry or name one as `ns/name`. */

@@ -46,6 +46,8 @@ export {
 export type { Change, Informer, ListWatch } from "./informer-types.ts";
 export { type InformerOptions, createInformer } from "./informer.ts";
 export { ObjectStore, keyOfObject, revisionOf } from "./object-store.ts";
+export type { ServerSwitch } from "@trireme/client";
+export { type Server, ServerDirectory, type ServerDirectoryOptions, hostsOf } from "./server-directory.ts";
 export { type PartConnectionOptions, type PartConnections, openPartConnections } from "./part-connections.ts";
 export { type Backoff, DEFAULT_BACKOFF, WorkQueue } from "./work-queue.ts";
 export { type CatchUpSource, type Office, type OfficeOptions, caughtUp, createOffice } from "./office.ts";

@@ -4,6 +4,7 @@ import { type Clock, type Prng, createPrng, systemClock } from "@trireme/base";
 import { type Bus, type NatsCredentials, createNatsBus } from "@trireme/bus";
 import { type ApiClient, createApiClient } from "@trireme/client";
 import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
+import { ServerDirectory } from "./server-directory.ts";
 import { type LeasePort, leasesOf } from "./election-lease.ts";
 
 /** Where an elected part of a server finds its keys and whom it talks to. */
@@ -16,6 +17,8 @@ export interface PartConnectionOptions {
   readonly apiServers: readonly string[];
   /** The bus, own server first; none: everything is watched through the API. */
   readonly natsUrls: readonly string[];
+  /** Where this server keeps the newest list of servers. */
+  readonly serversFile?: string | undefined;
 }
 
 /** What an elected part of a server (scheduler, controllers) stands on. */
@@ -38,22 +41,30 @@ export interface PartConnections {
 /** Opens the connections of one part by its name, which is also that of its identity. Throws when a key is missing. */
 export function openPartConnections(
   part: string,
-  { name, pkiDir, apiServers, natsUrls }: PartConnectionOptions,
+  { name, pkiDir, apiServers, natsUrls, serversFile }: PartConnectionOptions,
   log: Logger,
 ): PartConnections {
   const read = (file: string): string => readFileSync(join(pkiDir, file), "utf8");
   const tls = () => ({ ca: read("ca.crt"), cert: read(`${part}.crt`), key: read(`${part}.key`) });
   const registry = createRegistry();
-  const client = { servers: apiServers, ...tls(), userAgent: `trireme-${part}`, log, registry };
+  const servers = new ServerDirectory({ apiServers, natsUrls, file: serversFile, log });
+  const client = { servers: servers.apiServers, ...tls(), userAgent: `trireme-${part}`, log, registry };
   const electing = createApiClient(client);
   const credentials = (): NatsCredentials => JSON.parse(read(`nats-creds/${part}.json`)) as NatsCredentials;
   const bus =
     natsUrls.length === 0
       ? undefined
-      : createNatsBus({ servers: natsUrls, tls, credentials, name: `${part}-${name}`, log, registry });
+      : createNatsBus({ servers: servers.natsUrls, tls, credentials, name: `${part}-${name}`, log, registry });
+  servers.tell(electing, apiServers);
+  servers.tell(bus, natsUrls);
+  const stopLooking = servers.look(electing, systemClock);
   return {
     identity: name,
-    connect: (fence) => createApiClient({ ...client, fence }),
+    connect: (fence) => {
+      const connected = createApiClient({ ...client, fence });
+      servers.tell(connected, apiServers);
+      return connected;
+    },
     leases: leasesOf(electing),
     bus,
     clock: systemClock,
@@ -61,6 +72,7 @@ export function openPartConnections(
     log,
     registry,
     async disconnect() {
+      stopLooking();
       electing.close();
       await bus?.close();
     },

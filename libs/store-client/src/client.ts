@@ -28,7 +28,9 @@ type Request = NonNullable<SessionRequest["request"]>;
 type Answer = NonNullable<SessionResponse["response"]>;
 
 /** Connects to the store: to the first member that accepts, the own one first, and to another when that one fails. */
-export function createStoreClient(options: StoreClientOptions): StoreClient {
+export function createStoreClient(
+  options: StoreClientOptions,
+): StoreClient & { setServers(endpoints: readonly string[]): void } {
   return new Client(options);
 }
 
@@ -47,9 +49,11 @@ class Client implements StoreClient, Connections {
   private current: Connection | undefined;
   private connecting: Promise<Connection> | undefined;
   private next = 0;
+  private endpoints: readonly string[];
 
   constructor(options: StoreClientOptions) {
     this.options = options;
+    this.endpoints = options.endpoints;
   }
 
   async range(request: Parameters<StoreClient["range"]>[0]): ReturnType<StoreClient["range"]> {
@@ -84,6 +88,13 @@ class Client implements StoreClient, Connections {
     const watch = new ResumingWatch(this, request, handlers, () => this.watches.delete(watch));
     this.watches.add(watch);
     return watch;
+  }
+
+  /** Takes another list of members: a connection to one that is no longer in it ends when its requests are answered. */
+  setServers(endpoints: readonly string[]): void {
+    if (endpoints.length === 0) return;
+    this.endpoints = [...endpoints];
+    if (this.current !== undefined && !endpoints.includes(this.current.endpoint)) this.abandon(this.current);
   }
 
   async status(): ReturnType<StoreClient["status"]> {
@@ -137,7 +148,7 @@ class Client implements StoreClient, Connections {
 
   /** Tries the next member in turn. */
   private async dial(): Promise<Connection> {
-    const { endpoints } = this.options;
+    const { endpoints } = this;
     const endpoint = endpoints[this.next % endpoints.length];
     if (endpoint === undefined) throw new TriremeError("BadRequest", "a store client needs endpoints");
     this.next += 1;

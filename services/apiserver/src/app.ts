@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Clock, sleep, systemClock } from "@trireme/base";
-import { RESOURCES } from "@trireme/api";
+import { type Clock, errorFrom, sleep, systemClock } from "@trireme/base";
+import { ENDPOINTSLICES, type EndpointSlice, RESOURCES } from "@trireme/api";
 import { type Bus, SampleBook } from "@trireme/bus";
 import { hostIdOf, publicKeyOf, sharedFolderOf } from "@trireme/pki";
 import type { StoreClient } from "@trireme/store-client";
@@ -70,6 +70,8 @@ export interface ApiserverDeps {
   readonly store: StoreClient;
   /** Absent: events are not published, and consumers watch the API. */
   readonly bus?: Bus;
+  /** Told of every state of the EndpointSlice that lists the servers. */
+  readonly onServers?: (slice: EndpointSlice) => void;
   readonly log: Logger;
   readonly clock?: Clock;
   readonly metrics?: MetricsRegistry;
@@ -178,8 +180,13 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
           resources: RESOURCES,
         });
   const { name, restPort } = config;
-  const serverList = new ServerList({ pipeline, cache, clock, log, name, restPort });
+  const onRemoved = (): void => {
+    readiness.beginShutdown();
+    pipeline.endWatches();
+  };
+  const serverList = new ServerList({ pipeline, cache, reads, clock, log, name, restPort, onRemoved });
   const expiry = new EventExpiry(pipeline, cache, clock, log);
+  if (deps.onServers !== undefined) followServers(cache, reads, deps.onServers);
   const stopping = new AbortController();
   let endSamples: (() => void) | undefined;
 
@@ -195,7 +202,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       await cache.start();
       const { serviceCidr, apiServers } = config;
       const founder = readFounder(config);
-      await bootstrap({ pipeline, cache, serviceCidr, apiServers, founder, log, signal: stopping.signal });
+      await bootstrap({ pipeline, cache, reads, serviceCidr, apiServers, founder, log, signal: stopping.signal });
       authorizer.begin();
       endSamples = deps.bus === undefined ? undefined : samples.follow(deps.bus, registry);
       serverList.start();
@@ -220,6 +227,22 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       log.info("apiserver stopped");
     },
   };
+}
+
+/**
+ * Tells of the slice that lists the servers whenever it may have changed, as it is now: a cache that has just started plays
+ * history again, and servers of the past may all be dead.
+ */
+function followServers(cache: WatchCache, reads: ConsistentReads, tell: (slice: EndpointSlice) => void): void {
+  const look = (): void => {
+    const told = reads.fresh().then((isFresh) => {
+      const found = cache.of(ENDPOINTSLICES).get("default/kubernetes");
+      if (isFresh && found !== undefined) tell(found.object as EndpointSlice);
+    });
+    // Without the store there is no news of it; the next change brings the next look.
+    told.catch((thrown: unknown) => void errorFrom(thrown));
+  };
+  cache.subscribe(ENDPOINTSLICES, { onEvent: ({ path }) => path === "default/kubernetes" && look(), onReset: look });
 }
 
 /** This server as a cluster's first: by the key of its machine; a server without one has not come by a join. */

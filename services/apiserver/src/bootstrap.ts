@@ -15,11 +15,12 @@ import type { Logger } from "@trireme/telemetry";
 import { APISERVER } from "./auth/user.ts";
 import { ensureDefaultPolicy } from "./auth/rbac/ensure-default-policy.ts";
 import type { HostRecord } from "./join/decide.ts";
-import { cachedHosts, writeHost } from "./join/hosts.ts";
+import { freshHosts, writeHost } from "./join/hosts.ts";
 import type { RequestPipeline } from "./pipeline/pipeline.ts";
 import type { Caller } from "./pipeline/request.ts";
 import { deepEqual } from "./registry/equality.ts";
 import { formatAddress, parseBlock } from "./registry/ipv4.ts";
+import type { ConsistentReads } from "./storage/consistent-reads.ts";
 import type { WatchCache } from "./storage/watch-cache.ts";
 
 const SYSTEM_NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -33,6 +34,7 @@ const CALLER: Caller = { user: APISERVER, userAgent: "trireme-apiserver" };
 export interface BootstrapOptions {
   readonly pipeline: RequestPipeline;
   readonly cache: WatchCache;
+  readonly reads: ConsistentReads;
   readonly serviceCidr: string;
   /** `host:port` of every server's REST API. */
   readonly apiServers: readonly string[];
@@ -64,14 +66,14 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
 }
 
 async function ensureAll(options: BootstrapOptions): Promise<void> {
-  const { pipeline, cache, serviceCidr, apiServers, founder } = options;
+  const { pipeline, cache, reads, serviceCidr, apiServers, founder } = options;
   for (const name of SYSTEM_NAMESPACES) {
     await createOnce(pipeline, NAMESPACES as Resource, undefined, { metadata: { name } });
   }
   await ensureDefaultPolicy(pipeline, CALLER);
   await createOnce(pipeline, SERVICES as Resource, "default", kubernetesService(serviceCidr));
   await createOnce(pipeline, STORAGECLASSES as Resource, undefined, LOCAL_PATH);
-  const servers = cachedHosts(cache).filter((host) => host.role === "server");
+  const servers = (await freshHosts(cache, reads)).filter((host) => host.role === "server");
   // The first server has nobody to join; whoever comes later has its record before it starts.
   if (founder !== undefined && servers.length === 0) await writeHost(pipeline, founder, Date.now());
   // From here on the list of servers is kept by those that have joined.

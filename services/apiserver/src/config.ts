@@ -10,6 +10,10 @@ export const apiserverFlags = {
     help: "REST addresses of all servers; they become the endpoints of Service kubernetes.",
   }),
   natsUrls: flag.hostPorts({ help: "The bus, own server first; none: events are not published.", default: [] }),
+  serversFile: flag.string({
+    help: "Where the newest list of servers is kept, which a start prefers to the flags.",
+    optional: true,
+  }),
   serviceCidr: flag.string({ help: "Addresses of Services.", default: "10.96.0.0/16" }),
   podCidr: flag.string({ help: "Addresses of pods; each node gets a /24 of it.", default: "10.244.0.0/16" }),
   nodePortRange: flag.string({

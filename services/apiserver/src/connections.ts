@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { EndpointSlice } from "@trireme/api";
 import { type Bus, type NatsCredentials, createNatsBus } from "@trireme/bus";
+import { ServerDirectory, type ServerSwitch } from "@trireme/controller";
 import { type StoreClient, createStoreClient } from "@trireme/store-client";
 import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
 import { type Neighbour, createApiserver } from "./app.ts";
@@ -23,9 +25,14 @@ export async function connectApiserver(
   neighbours: readonly Neighbour[] = [],
 ): Promise<ConnectedApiserver> {
   const metrics = createRegistry();
-  const store = connectStore(config);
-  const bus = connectBus(config, log, metrics);
-  const deps = { store, log, metrics, neighbours, ...(bus === undefined ? {} : { bus }) };
+  const { apiServers, natsUrls, storeEndpoints, serversFile: file } = config;
+  const servers = new ServerDirectory({ apiServers, natsUrls, file, writes: true, log });
+  const store = connectStore(config, servers.addressesLike(storeEndpoints));
+  const bus = connectBus(config, servers.natsUrls, log, metrics);
+  servers.tell(store, storeEndpoints);
+  servers.tell(bus, natsUrls);
+  const onServers = (slice: EndpointSlice): void => servers.learn(slice);
+  const deps = { store, log, metrics, neighbours, onServers, ...(bus === undefined ? {} : { bus }) };
   const apiserver = await createApiserver(config, deps);
   return {
     start: () => apiserver.start(),
@@ -37,18 +44,23 @@ export async function connectApiserver(
   };
 }
 
-function connectStore(config: ApiserverConfig): StoreClient {
+function connectStore(config: ApiserverConfig, endpoints: readonly string[]): StoreClient & ServerSwitch {
   const [ca, cert, key] = ["store-ca.crt", "store-apiserver.crt", "store-apiserver.key"].map((file) =>
     readFileSync(join(config.pkiDir, file)),
   );
-  return createStoreClient({ endpoints: config.storeEndpoints, ca: ca!, cert: cert!, key: key! });
+  return createStoreClient({ endpoints, ca: ca!, cert: cert!, key: key! });
 }
 
-function connectBus(config: ApiserverConfig, log: Logger, registry: Registry): Bus | undefined {
+function connectBus(
+  config: ApiserverConfig,
+  servers: readonly string[],
+  log: Logger,
+  registry: Registry,
+): (Bus & ServerSwitch) | undefined {
   if (config.natsUrls.length === 0) return undefined;
   const text = (file: string): string => readFileSync(join(config.pkiDir, file), "utf8");
   return createNatsBus({
-    servers: config.natsUrls,
+    servers,
     tls: () => ({ ca: text("ca.crt"), cert: text("nats.crt"), key: text("nats.key") }),
     credentials: () => JSON.parse(text("nats-creds/relay.json")) as NatsCredentials,
     name: `relay:${config.name}`,

@@ -84,6 +84,7 @@ export async function startPipeline(
   await bootstrap({
     pipeline,
     cache,
+    reads,
     serviceCidr: "10.96.0.0/16",
     apiServers: ["10.0.0.1:6443"],
     founder: undefined,

@@ -52,6 +52,7 @@ export async function startServer(port: number, bus?: Bus): Promise<ServerFixtur
       storeEndpoints: [],
       apiServers: ["127.0.0.1:6443"],
       natsUrls: [],
+      serversFile: undefined,
       serviceCidr: "10.96.0.0/16",
       podCidr: "10.244.0.0/16",
       nodePortRange: "30000-32767",

@@ -60,6 +60,7 @@ export function workerSpec(name: string, config: ControlConfig): WorkerSpec {
     `--pki-dir=${config.pkiDir}`,
     `--api-servers=${config.apiServers.join(",")}`,
     ...(config.natsUrls.length === 0 ? [] : [`--nats-urls=${config.natsUrls.join(",")}`]),
+    ...(config.serversFile === undefined ? [] : [`--servers-file=${config.serversFile}`]),
     ...(name === "controllers" ? [`--service-cidr=${config.serviceCidr}`] : []),
   ];
   return { name, program, argv };

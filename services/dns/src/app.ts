@@ -7,7 +7,7 @@ import { errorFrom, systemClock } from "@trireme/base";
 import type { NatsCredentials } from "@trireme/bus";
 import { createNatsBus } from "@trireme/bus";
 import { createApiClient, delegatedJudge } from "@trireme/client";
-import { createInformerFactory } from "@trireme/controller";
+import { ServerDirectory, createInformerFactory } from "@trireme/controller";
 import { type Logger, MetricsServer, type Registry, pageOf } from "@trireme/telemetry";
 import type { DnsConfig } from "./config.ts";
 import { dnsMetrics } from "./metrics.ts";
@@ -26,18 +26,23 @@ export async function startDns(config: DnsConfig, log: Logger, registry: Registr
   const text = (file: string): string => readFileSync(join(config.pkiDir, file), "utf8");
   const tls = () => ({ ca: text("ca.crt"), cert: text("dns.crt"), key: text("dns.key") });
   const stops: (() => unknown)[] = [];
-  const client = createApiClient({ servers: config.apiServers, ...tls(), userAgent: "dns/0.1.0", log, registry });
+  const { apiServers, natsUrls, serversFile: file } = config;
+  const servers = new ServerDirectory({ apiServers, natsUrls, file, log });
+  const client = createApiClient({ servers: servers.apiServers, ...tls(), userAgent: "dns/0.1.0", log, registry });
   const bus = createNatsBus({
-    servers: config.natsUrls,
+    servers: servers.natsUrls,
     tls,
     credentials: () => JSON.parse(text(join("nats-creds", "dns.json"))) as NatsCredentials,
     name: `dns ${config.name}`,
     log,
     registry,
   });
+  servers.tell(client, apiServers);
+  servers.tell(bus, natsUrls);
   const factory = createInformerFactory({ client, bus, clock: systemClock, log, registry });
   const services = factory.informer<Service>(SERVICES);
   const slices = factory.informer<EndpointSlice>(ENDPOINTSLICES);
+  slices.onChange(({ type, object }) => type !== "deleted" && servers.learn(object));
   stops.push(
     () => client.close(),
     () => bus.close(),
@@ -71,6 +76,7 @@ export async function startDns(config: DnsConfig, log: Logger, registry: Registr
   const upstream = createUpstream(nameserversOf(resolvConf, [address]));
   const metrics = dnsMetrics(registry, `dns://${address}:${config.port}`, config.clusterDnsDomain);
   stops.push(await serveDns({ address, port: config.port, zone: current, upstream, metrics, log }));
+  stops.push(endWhenRenewed(() => text("dns.crt"), log));
   factory.start();
   void factory.synced().then(() => log.info("dns ready", { services: services.list().length }));
   return {
@@ -84,4 +90,19 @@ export async function startDns(config: DnsConfig, log: Logger, registry: Registr
       }
     },
   };
+}
+
+/** The agent renews certificates of this machine once in many months: a look an hour is soon enough. */
+const LOOK_EVERY_MS = 60 * 60_000;
+
+/** Ends this process when its certificate was renewed, so that its next start, a moment later, reads the new one. */
+function endWhenRenewed(read: () => string, log: Logger): () => void {
+  const before = read();
+  const timer = setInterval(() => {
+    if (read() === before) return;
+    log.info("the certificate was renewed: starting again with it");
+    process.kill(process.pid, "SIGTERM");
+  }, LOOK_EVERY_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }

@@ -7,7 +7,7 @@ import { errorFrom, systemClock } from "@trireme/base";
 import type { Bus, NatsCredentials } from "@trireme/bus";
 import { actorDecisionCodec, actorSubject, createNatsBus } from "@trireme/bus";
 import { createApiClient, delegatedJudge } from "@trireme/client";
-import { createEventRecorder, createInformerFactory } from "@trireme/controller";
+import { ServerDirectory, createEventRecorder, createInformerFactory } from "@trireme/controller";
 import { createCri, watchRuntimeEvents } from "@trireme/cri";
 import { type Logger, MetricsServer, type Registry, createRegistry } from "@trireme/telemetry";
 import type { AgentConfig } from "./config.ts";
@@ -25,6 +25,7 @@ import type { ClaimInUse } from "./metrics/volume-stats.ts";
 import { startNetwork } from "./network/network.ts";
 import { startHeartbeat } from "./node/heartbeat.ts";
 import { patientHealth, readHealth, readMachine } from "./node/machine.ts";
+import { startRenewal } from "./node/renewal.ts";
 import { createRegistration } from "./node/registration.ts";
 import { logDirectoryName } from "./pods/cri-config.ts";
 import { createGate } from "./pods/gate.ts";
@@ -75,7 +76,9 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     clock,
   });
   let pageSources: PageSources | undefined;
-  const client = createApiClient({ servers: config.apiServers, ...tls, userAgent: "node-agent/0.1.0", log, registry });
+  const { apiServers, natsUrls, serversFile: file } = config;
+  const servers = new ServerDirectory({ apiServers, natsUrls, file, writes: true, log });
+  const client = createApiClient({ servers: servers.apiServers, ...tls, userAgent: "node-agent/0.1.0", log, registry });
   const https = new MetricsServer({
     tls,
     pages: agentPages(registry, proxyRegistry, () => pageSources),
@@ -90,7 +93,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
 
   const cri = createCri({ socket: config.criSocket, observe: metrics.runtimeOperation });
   const bus = createNatsBus({
-    servers: config.natsUrls,
+    servers: servers.natsUrls,
     tls: () => readTls(config.pkiDir, "node"),
     credentials: () =>
       JSON.parse(readFileSync(join(config.pkiDir, "nats-creds", "node.json"), "utf8")) as NatsCredentials,
@@ -98,14 +101,20 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     log,
     registry,
   });
+  servers.tell(client, apiServers);
+  servers.tell(bus, natsUrls);
   stops.push(
     () => cri.close(),
     () => client.close(),
     () => bus.close(),
   );
+  // Old certificates count until the end of this life of the process; the next one, a moment later, reads the new ones.
+  const onCertificates = (): void => void process.kill(process.pid, "SIGTERM");
+  stops.push(startRenewal({ ...node, pkiDir: config.pkiDir, client, clock, log, onCertificates }));
   const factory = createInformerFactory({ client, bus, clock, log, registry });
   stops.push(() => factory.stop());
   const informers = informersOf(factory, config.name);
+  informers.slices.onChange(({ type, object }) => type !== "deleted" && servers.learn(object));
   let servicesKnown = false;
   void informers.services.synced.then(() => (servicesKnown = true));
 

@@ -9,6 +9,10 @@ export const agentFlags = {
   pkiDir: flag.string({ help: "Where ca.crt, node.crt, node.key and nats-creds/node.json are." }),
   apiServers: flag.hostPorts({ help: "Every apiserver." }),
   natsUrls: flag.hostPorts({ help: "Every NATS server.", default: [] }),
+  serversFile: flag.string({
+    help: "Where the newest list of servers is kept, which a start prefers to the flags.",
+    optional: true,
+  }),
   criSocket: flag.string({ help: "The container runtime's socket." }),
   clusterDnsDomain: flag.string({ help: "The domain of Services.", default: "cluster.local" }),
   cgroupParent: flag.string({ help: "The cgroup below which pods run.", default: "/trireme/pods" }),

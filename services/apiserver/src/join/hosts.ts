@@ -1,9 +1,10 @@
 import { CONFIGMAPS, type ConfigMap, type KubeObject, type Resource } from "@trireme/api";
-import { hasCode } from "@trireme/base";
+import { TriremeError, hasCode } from "@trireme/base";
 import { HOST_LABEL, type HostData, hostRecordName } from "@trireme/pki";
 import { APISERVER, HOST_ID, type User } from "../auth/user.ts";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import type { Caller } from "../pipeline/request.ts";
+import type { ConsistentReads } from "../storage/consistent-reads.ts";
 import type { WatchCache } from "../storage/watch-cache.ts";
 import type { HostRecord } from "./decide.ts";
 
@@ -19,6 +20,17 @@ const RESOURCE = CONFIGMAPS as Resource;
 export function cachedHosts(cache: WatchCache): HostRecord[] {
   const prefix = `${JOIN_NAMESPACE}/${hostRecordName("")}`;
   return [...cache.of(RESOURCE).range(prefix)].flatMap(({ object }) => recordOf(object) ?? []);
+}
+
+/**
+ * The records of all machines, as they are now. A cache that has just started lives in the past, where a machine that joined
+ * lately is none. Throws ServiceUnavailable while the cache has not caught up.
+ */
+export async function freshHosts(cache: WatchCache, reads: ConsistentReads): Promise<HostRecord[]> {
+  if (await reads.fresh()) return cachedHosts(cache);
+  throw new TriremeError("ServiceUnavailable", "this server's cache has not caught up with the store yet; ask again", {
+    details: { retryAfterSeconds: 1 },
+  });
 }
 
 /** Reads a record; nothing for another ConfigMap. */

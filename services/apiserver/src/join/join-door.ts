@@ -27,13 +27,16 @@ import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import type { ConsistentReads } from "../storage/consistent-reads.ts";
 import type { WatchCache } from "../storage/watch-cache.ts";
 import { type Joiner, checkHost, checkToken } from "./decide.ts";
-import { JOIN_CALLER, JOIN_NAMESPACE, cachedHosts, removedReason, writeHost } from "./hosts.ts";
+import { JOIN_CALLER, JOIN_NAMESPACE, freshHosts, removedReason, writeHost } from "./hosts.ts";
 import { issueNode } from "./issue.ts";
 import { parseJoinRequest, parseRenewal } from "./parse.ts";
 
 /** What the door needs. */
 export interface JoinParts {
-  readonly config: Pick<ApiserverConfig, "pkiDir" | "clusterName" | "serviceCidr" | "podCidr" | "nodePortRange">;
+  readonly config: Pick<
+    ApiserverConfig,
+    "pkiDir" | "clusterName" | "apiServers" | "serviceCidr" | "podCidr" | "nodePortRange"
+  >;
   readonly pipeline: RequestPipeline;
   readonly cache: WatchCache;
   readonly reads: ConsistentReads;
@@ -75,12 +78,23 @@ export class JoinDoor {
     const host = await parseRequest(request.host);
     if (host.cn !== name) throw new TriremeError("BadRequest", `the host's request is for "${host.cn}", not "${name}"`);
     const joiner: Joiner = { role, name, address, replace, hostId: hostIdOf(host.publicKey) };
+    if (role === "server") await this.refuseFixedServers();
     await this.admit(request.token, joiner);
     await writeHost(pipeline, joiner, clock.now());
     log.info("a machine joins", { host: name, role, address, hostId: joiner.hostId });
     const facts = await this.facts();
     if (role === "server") return { ...facts, certificates: {}, bus: {}, shared: readSharedFolder(config.pkiDir) };
     return { ...facts, ...(await issueNode(config.pkiDir, joiner, request, clock.now())) };
+  }
+
+  /** A record of a further server would hide those that have none from everybody's list. */
+  private async refuseFixedServers(): Promise<void> {
+    const { cache, reads } = this.parts;
+    if ((await freshHosts(cache, reads)).some((host) => host.role === "server")) return;
+    throw new TriremeError(
+      "Conflict",
+      "the servers of this cluster were founded together (./tri up) and are fixed; a cluster that is to grow is founded by ./tri server",
+    );
   }
 
   /** A node's own certificate opens this, and it gets nothing but its own name again. */
@@ -91,9 +105,8 @@ export class JoinDoor {
     if (name === undefined || hostId === undefined) {
       throw new TriremeError("Forbidden", `User "${caller.user.name}" is no node that has joined: nothing to renew`);
     }
-    await reads.fresh();
+    const record = (await freshHosts(cache, reads)).find((host) => host.name === name);
     const removed = removedReason(cache, caller.user);
-    const record = cachedHosts(cache).find((host) => host.name === name);
     if (removed !== undefined || record === undefined) {
       throw new TriremeError("Forbidden", `${removed ?? `node "${name}" is unknown`}; nothing is renewed`);
     }
@@ -105,10 +118,10 @@ export class JoinDoor {
   private async admit(token: string, joiner: Joiner): Promise<void> {
     const [id = "", secret = ""] = token.split(".");
     for (;;) {
-      await this.parts.reads.fresh();
+      const hosts = await freshHosts(this.parts.cache, this.parts.reads);
       const found = await this.token(id);
       checkToken(id, secret, found?.data, joiner, this.parts.clock.now());
-      checkHost(joiner, cachedHosts(this.parts.cache));
+      checkHost(joiner, hosts);
       if (found?.data["used-by-host"] !== undefined) return;
       try {
         await this.mark(found!.object, joiner);
@@ -144,11 +157,15 @@ export class JoinDoor {
 
   private async facts(): Promise<ClusterFacts> {
     const { cache, config, reads } = this.parts;
-    await reads.fresh();
-    const servers = cachedHosts(cache).filter((host) => host.role === "server");
+    const joined = (await freshHosts(cache, reads)).filter((host) => host.role === "server");
+    // Servers that were all founded together have no records; they are those that they were configured with.
+    const configured = config.apiServers.map((one) => one.slice(0, one.lastIndexOf(":")));
     return {
       cluster: config.clusterName,
-      servers: servers.map(({ name, address }) => ({ name, address })),
+      servers:
+        joined.length > 0
+          ? joined.map(({ name, address }) => ({ name, address }))
+          : configured.map((address) => ({ name: address, address })),
       serviceCidr: config.serviceCidr,
       podCidr: config.podCidr,
       nodePortRange: config.nodePortRange,

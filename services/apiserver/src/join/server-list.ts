@@ -11,9 +11,10 @@ import { type Clock, hasCode } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import { deepEqual } from "../registry/equality.ts";
+import type { ConsistentReads } from "../storage/consistent-reads.ts";
 import type { WatchCache } from "../storage/watch-cache.ts";
 import type { HostRecord } from "./decide.ts";
-import { JOIN_CALLER, cachedHosts } from "./hosts.ts";
+import { JOIN_CALLER, freshHosts } from "./hosts.ts";
 
 /** Each server says this often that it lives. */
 const RENEW_MS = 4_000;
@@ -30,10 +31,13 @@ const SLICE = { resource: ENDPOINTSLICES as Resource, namespace: "default", name
 export interface ServerListParts {
   readonly pipeline: RequestPipeline;
   readonly cache: WatchCache;
+  readonly reads: ConsistentReads;
   readonly clock: Clock;
   readonly log: Logger;
   readonly name: string;
   readonly restPort: number;
+  /** Called when this server's own record has gone: it was removed, and nobody should be served by it. */
+  readonly onRemoved: () => void;
 }
 
 /**
@@ -47,6 +51,7 @@ export class ServerList {
   private readonly seen = new Map<string, { readonly version: string; readonly atMs: number }>();
   private cancel: (() => void) | undefined;
   private stopped = false;
+  private wasListed = false;
 
   constructor(parts: ServerListParts) {
     this.parts = parts;
@@ -97,10 +102,19 @@ export class ServerList {
   }
 
   private async reconcile(): Promise<void> {
-    const { cache, pipeline, restPort } = this.parts;
-    const servers = cachedHosts(cache).filter((host) => host.role === "server");
+    const { cache, log, name, pipeline, reads, restPort } = this.parts;
+    const servers = (await freshHosts(cache, reads)).filter((host) => host.role === "server");
     // A cluster whose servers have never joined lists those that it was configured with.
     if (servers.length === 0) return;
+    // One that was never listed, such as a restored server under another name, is not looked for by anybody anyway.
+    const isListed = servers.some((server) => server.name === name);
+    if (this.wasListed && !isListed) {
+      log.warn("this server was removed from the cluster: stop it", { server: name });
+      this.stopped = true;
+      this.parts.onRemoved();
+      return;
+    }
+    this.wasListed = isListed;
     const { object } = await pipeline.get(JOIN_CALLER, SLICE);
     const slice = object as EndpointSlice;
     const endpoints = endpointsOf(servers, (name) => this.isAlive(name));

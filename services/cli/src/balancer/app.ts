@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { NODES, type Node, SERVICES, type Service } from "@trireme/api";
+import { systemClock } from "@trireme/base";
 import { createApiClient } from "@trireme/client";
+import { ServerDirectory } from "@trireme/controller";
 import type { Logger } from "@trireme/telemetry";
 import type { BalancerConfig } from "./config.ts";
 import { Forwarder, type Target } from "./forwarder.ts";
-import { HealthWatch } from "./health.ts";
+import { HealthWatch, type WatchedServer } from "./health.ts";
 import { mirror } from "./mirror.ts";
 import { NodePorts } from "./node-ports.ts";
 
@@ -19,11 +21,19 @@ export interface Balancer {
 
 /** Starts the two API listeners and the NodePort listeners. */
 export async function startBalancer(config: BalancerConfig, log: Logger): Promise<Balancer> {
+  const directory = new ServerDirectory({
+    apiServers: config.servers.map((server) => `${server.address}:${config.serverHttpsPort}`),
+    natsUrls: [],
+    file: config.serversFile,
+    writes: true,
+    log,
+  });
+  let servers = withNames(directory.servers, config.servers);
   let turn = 0;
   const apiTargets = (port: number) => (): Target[] => {
-    const ready = config.servers.filter((server) => health.isReady(server.name));
+    const ready = servers.filter((server) => health.isReady(server.name));
     // Nobody ready may also mean that the question is broken: any server is better than none.
-    const candidates = ready.length > 0 ? ready : config.servers;
+    const candidates = ready.length > 0 ? ready : servers;
     turn += 1;
     return candidates.map((_, i) => {
       const server = candidates[(turn + i) % candidates.length] ?? candidates[0];
@@ -34,7 +44,7 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
     (port) => new Forwarder({ targets: apiTargets(port), connectTimeoutMs: CONNECT_TIMEOUT_MS }),
   );
   const health = new HealthWatch({
-    servers: config.servers,
+    servers,
     port: config.serverHttpsPort,
     caFile: config.caFile,
     listener: {
@@ -55,15 +65,21 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
   log.info("balancer listens", { https: config.httpsPort, grpc: config.grpcPort });
   const nodePorts = new NodePorts(config.nodePortsFile, log);
   const client = createApiClient({
-    servers: config.servers.map((server) => `${server.address}:${config.serverHttpsPort}`),
+    servers: directory.apiServers,
     ca: readFileSync(config.caFile),
     cert: readFileSync(config.certFile),
     key: readFileSync(config.keyFile),
     userAgent: "trireme-balancer",
   });
+  directory.tell(client, directory.apiServers);
+  directory.onChange((now) => {
+    servers = now;
+    health.setServers(now);
+  });
+  const stopLooking = directory.look(client, systemClock);
   const ending = new AbortController();
   const { signal } = ending;
-  const anyReady = (): boolean => config.servers.some((server) => health.isReady(server.name));
+  const anyReady = (): boolean => servers.some((server) => health.isReady(server.name));
   void mirror(
     client.resource<Service>(SERVICES),
     "services",
@@ -75,6 +91,7 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
   void mirror(client.resource<Node>(NODES), "nodes", (all) => nodePorts.setNodes(all), anyReady, log, signal);
   return {
     stop() {
+      stopLooking();
       ending.abort();
       client.close();
       nodePorts.close();
@@ -82,4 +99,9 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
       for (const forwarder of forwarders) forwarder.close();
     },
   };
+}
+
+/** A server that was configured by address alone is known by the name it was configured with. */
+function withNames(servers: readonly WatchedServer[], configured: readonly WatchedServer[]): readonly WatchedServer[] {
+  return servers.map((server) => configured.find(({ address }) => address === server.address) ?? server);
 }

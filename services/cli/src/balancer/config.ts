@@ -11,6 +11,8 @@ export interface BalancerConfig {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
+  /** Where it keeps the newest list of servers. */
+  readonly serversFile: string;
   /** Where it writes which local port serves which NodePort. */
   readonly nodePortsFile: string;
 }
@@ -26,6 +28,7 @@ export function balancerConfigOf(plan: ClusterPlan): BalancerConfig {
     caFile: `${plan.dir}/pki/ca.crt`,
     certFile: `${plan.dir}/pki/balancer.crt`,
     keyFile: `${plan.dir}/pki/balancer.key`,
+    serversFile: `${plan.dir}/run/servers.json`,
     nodePortsFile: `${plan.dir}/run/node-ports.json`,
   };
 }

@@ -28,6 +28,7 @@ export interface HealthListener {
 /** Asks servers `/readyz` again and again, over one connection each. */
 export class HealthWatch {
   private readonly health = new Map<string, ServerHealth>();
+  private readonly watched = new Map<string, WatchedServer>();
   private readonly agent: Agent;
   private readonly port: number;
   private readonly listener: HealthListener;
@@ -42,7 +43,22 @@ export class HealthWatch {
     this.port = options.port;
     this.listener = options.listener;
     this.agent = new Agent({ ca: readFileSync(options.caFile), keepAlive: true });
-    for (const server of options.servers) this.watch(server);
+    this.setServers(options.servers);
+  }
+
+  /** Watches these servers from now on; one that is no longer named leaves the rotation, and its connections are cut. */
+  setServers(servers: readonly WatchedServer[]): void {
+    for (const [name, server] of this.watched) {
+      if (servers.some((one) => one.name === name && one.address === server.address)) continue;
+      this.watched.delete(name);
+      this.health.delete(name);
+      this.listener.onHang(server);
+    }
+    for (const server of servers) {
+      if (this.watched.has(server.name)) continue;
+      this.watched.set(server.name, server);
+      this.watch(server);
+    }
   }
 
   /** Whether new connections should go to this server. */
@@ -57,7 +73,7 @@ export class HealthWatch {
 
   private watch(server: WatchedServer): void {
     this.ask(server, (answer) => {
-      if (this.stopped) return;
+      if (this.stopped || this.watched.get(server.name) !== server) return;
       const before = this.health.get(server.name) ?? UNKNOWN_HEALTH;
       const { health, cut } = decideHealth(before, answer);
       this.health.set(server.name, health);

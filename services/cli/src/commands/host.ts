@@ -1,7 +1,8 @@
 import { Command } from "commander";
+import { execOn } from "../local/host-exec.ts";
 import { freezeHost, killHost, setCable, startHost } from "../local/hosts.ts";
 import { readCluster } from "../local/state.ts";
-import { requireRoot } from "../local/up.ts";
+import { addHost, requireRoot, withClusterLock } from "../local/up.ts";
 import { type ClusterPlan, type HostPlan, hostOf } from "../plan/cluster-plan.ts";
 import { type ClusterOption, withCluster } from "./cluster-option.ts";
 
@@ -36,7 +37,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
-/** `host kill|start|freeze|thaw|cut|heal NAME...`. */
+/** `host kill|start|freeze|thaw|cut|heal NAME...`, `host add NAME`, `host exec NAME -- COMMAND`. */
 export function hostCommand(): Command {
   const command = new Command("host").description("pull the plugs of the local cluster's hosts");
   for (const [name, verb] of Object.entries(VERBS)) {
@@ -50,5 +51,36 @@ export function hostCommand(): Command {
     });
     command.addCommand(sub);
   }
+  command.addCommand(addCommand());
+  command.addCommand(execCommand());
   return command;
+}
+
+function addCommand(): Command {
+  const sub = new Command("add")
+    .description("add a bare host: a machine with an address and nothing running, for commands of host exec")
+    .argument("<name>", "e.g. server4");
+  return withCluster(sub).action(async (name: string, options: ClusterOption) => {
+    requireRoot();
+    await withClusterLock(options.cluster, async () => {
+      const host = await addHost(options.cluster, name);
+      process.stdout.write(`${host.name} is at ${host.address}\n`);
+    });
+  });
+}
+
+const EXEC_HELP = `
+The command runs in the host's network and cgroups, with TRIREME_DATA_DIR and TRIREME_CGROUP saying what on a machine of its
+own goes without saying: hosts share this machine's files.`;
+
+function execCommand(): Command {
+  const sub = new Command("exec")
+    .description("run a command on a host, as on a machine of its own")
+    .argument("<host>", "e.g. server4")
+    .argument("<command...>", "after --")
+    .addHelpText("after", EXEC_HELP);
+  return withCluster(sub).action(async (name: string, words: string[], options: ClusterOption) => {
+    requireRoot();
+    process.exitCode = await execOn(hostOf(readCluster(options.cluster), name), words);
+  });
 }

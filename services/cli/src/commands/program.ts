@@ -3,6 +3,7 @@ import { backupCommand } from "./backup.ts";
 import { certsCommand } from "./certs.ts";
 import { clusterCommands } from "./cluster.ts";
 import { developCommands } from "./develop.ts";
+import { doctorCommand } from "./doctor.ts";
 import { hostCommand } from "./host.ts";
 import { imageCommand } from "./image.ts";
 import { machineCommand } from "./machine.ts";
@@ -10,6 +11,7 @@ import { metricsCommand } from "./metrics.ts";
 import { objectCommands } from "./objects.ts";
 import { restoreCommand } from "./restore.ts";
 import { secretsCommand } from "./secrets.ts";
+import { nodeCommand, removeServerCommand } from "./remove.ts";
 import { tokenCommand } from "./token.ts";
 
 /** Every command of `tri`. */
@@ -27,10 +29,14 @@ export function createProgram(): Command {
     certsCommand(),
     backupCommand(),
     restoreCommand(),
-    machineCommand("server", "run one server of a cluster: found it, join it, or start again"),
+    machineCommand("server", "run one server of a cluster: found it, join it, or start again").addCommand(
+      removeServerCommand(),
+    ),
+    nodeCommand(),
     machineCommand("agent", "run one node of a cluster: join it, or start again"),
     tokenCommand(),
     metricsCommand(),
+    doctorCommand(),
     ...developCommands(),
   ])
     program.addCommand(command);

@@ -5,7 +5,7 @@ import { issue, readCa, sharedFolderOf } from "@trireme/pki";
 import { parse } from "yaml";
 import { findCluster } from "../local/state.ts";
 import { PORTS } from "../plan/cluster-plan.ts";
-import { readHostFile } from "./files.ts";
+import { knownServers, readHostFile } from "./files.ts";
 
 /** An administrator's way into a cluster. */
 export interface Access {
@@ -46,8 +46,9 @@ async function serverAccess(dataDir: string): Promise<Access> {
     throw new TriremeError("NotFound", `${dataDir}/host.json is missing: no server has joined here`);
   const ca = readCa(sharedFolderOf(`${dataDir}/pki`), "ca");
   const pair = await issue({ ca, cn: "admin", o: "system:masters", client: true, days: COMMAND_CERTIFICATE_DAYS });
-  const own = file.servers.filter((server) => server.name === file.name);
-  const servers = [...own, ...file.servers.filter((server) => server.name !== file.name)];
+  const known = knownServers(dataDir, file);
+  const own = known.filter((server) => server.name === file.name);
+  const servers = [...own, ...known.filter((server) => server.name !== file.name)];
   return open(
     servers.map(({ address }) => `${address}:${PORTS.https}`),
     { ca: ca.cert, ...pair },

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { TriremeError } from "@trireme/base";
-import { createSigningKey, mkdirPrivate, writePrivateFile } from "@trireme/pki";
+import { type ServerAddress, createSigningKey, mkdirPrivate, writePrivateFile } from "@trireme/pki";
 import type { Machine } from "../plan/cluster-plan.ts";
 import { containerdConfig } from "../plan/containerd-config.ts";
 import type { HostFile } from "../plan/host-file.ts";
-import { type Programs, childrenOf } from "../plan/processes.ts";
+import { type Programs, childrenOf, serversFileOf } from "../plan/processes.ts";
 import type { SupervisorSpec } from "../supervisor/spec.ts";
 
 /** Reads what a machine is; nothing when it is none yet. */
@@ -16,6 +16,13 @@ export function readHostFile(dir: string): HostFile | undefined {
   } catch (cause) {
     throw new TriremeError("Invalid", `${path} is damaged: ${String(cause)}`, { cause });
   }
+}
+
+/** The servers as this machine last knew them: what its processes have learned, or what it was told at its join. */
+export function knownServers(dir: string, file: HostFile): readonly ServerAddress[] {
+  const path = serversFileOf({ dir });
+  if (!existsSync(path)) return file.servers;
+  return JSON.parse(readFileSync(path, "utf8")) as ServerAddress[];
 }
 
 /** Records what a machine is. Written after its keys: where the file is, everything else is. */

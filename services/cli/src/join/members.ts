@@ -7,6 +7,9 @@ import type { Member } from "./decide-member.ts";
 /** The store answers within 7 s, whatever happens; one more for the way. */
 const CALL_TIMEOUT_MS = 8_000;
 
+/** How the store's own refusals begin, as etcd's do. */
+const MEMBER_SAYS = "etcdserver: ";
+
 /** The membership of the store, through whichever member answers. */
 export class Members {
   private readonly clients: readonly ClusterClient[];
@@ -50,7 +53,7 @@ export class Members {
     for (const client of this.clients) client.close();
   }
 
-  /** Asks one member after the other; the last refusal is the answer. */
+  /** Asks one member after the other; what a member said is the answer, or why none is there. */
   private async call<T = unknown>(
     ask: (client: ClusterClient, metadata: Metadata, options: { deadline: number }, done: Done<T>) => unknown,
   ): Promise<T> {
@@ -65,6 +68,8 @@ export class Members {
         });
       } catch (thrown) {
         const { details, message } = thrown as ServiceError;
+        // What a member said counts more than that another is not there.
+        if (refusal.message.startsWith(MEMBER_SAYS)) continue;
         refusal = new TriremeError("ServiceUnavailable", details ?? message, { cause: thrown });
       }
     }

@@ -4,6 +4,7 @@ import { type Machine, PORTS } from "../plan/cluster-plan.ts";
 import type { HostFile } from "../plan/host-file.ts";
 import type { Progress } from "../local/progress.ts";
 import { type JoiningMember, decideMember } from "./decide-member.ts";
+import { knownServers } from "./files.ts";
 import { Members } from "./members.ts";
 
 /**
@@ -30,7 +31,7 @@ export async function becomeMember(
   starter: StoreStarter,
   progress: Progress,
 ): Promise<void> {
-  const others = file.servers.filter((server) => server.name !== host.name);
+  const others = knownServers(host.dir, file).filter((server) => server.name !== host.name);
   const members = new Members(
     others.map(({ address }) => `${address}:${PORTS.storeClient}`),
     `${host.dir}/pki`,

@@ -6,10 +6,12 @@ import { type Machine, PORTS } from "../plan/cluster-plan.ts";
 import { type HostFile, foundingFile } from "../plan/host-file.ts";
 import type { Programs } from "../plan/processes.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
+import { openAccess } from "./access.ts";
 import { type Invitation, admit } from "./admission.ts";
 import { ensureHostKey, readHostFile, writeHostFile, writeRunFiles } from "./files.ts";
 import { startForeground } from "./foreground.ts";
 import { becomeMember } from "./membership.ts";
+import { forgetMachine } from "./remove.ts";
 import { createServerIdentities, foundSharedFolder } from "./server-identities.ts";
 
 /** A server that votes serves within seconds; on an overloaded machine within minutes. */
@@ -59,6 +61,7 @@ export async function runServer(
       { isRunning: () => readLivePid(`${host.dir}/run/store.pid`) !== undefined, start },
       progress,
     );
+    if (file.replace !== undefined && file.replace !== host.name) await forgetReplaced(host, file.replace);
     const joined = joinedFile(file);
     writeHostFile(host.dir, joined);
     writeRunFiles(host, joined, programs);
@@ -71,6 +74,16 @@ export async function runServer(
   }
   process.stdout.write(`server "${host.name}" has joined cluster "${file.cluster}"\n`);
   return supervisor?.ended ?? 1;
+}
+
+/** The dead server is no member any more; now nobody looks for it either, and its tokens admit nobody. */
+async function forgetReplaced(host: Machine, dead: string): Promise<void> {
+  const access = await openAccess({ dataDir: host.dir });
+  try {
+    await forgetMachine(access, dead, "server");
+  } finally {
+    access.client.close();
+  }
 }
 
 /** What a server is once its store votes. */

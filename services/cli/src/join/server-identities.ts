@@ -24,6 +24,7 @@ import {
 } from "../plan/certificates.ts";
 import { type Machine, PORTS } from "../plan/cluster-plan.ts";
 import type { HostFile } from "../plan/host-file.ts";
+import { kubeconfigOf } from "../plan/kubeconfig.ts";
 import { writeIfChanged } from "./files.ts";
 
 /** The root of the bus' identities. */
@@ -58,6 +59,7 @@ export async function createServerIdentities(host: Machine, file: HostFile): Pro
     writeIfChanged(`${pki}/${name}.crt`, ca.cert);
   }
   await Promise.all(certificatesOf(host).map((plan) => ensureCertificate(plan, authorities)));
+  await ensureKubeconfig(host, file.cluster, readCa(shared, "ca"));
   const root = JSON.parse(readFileSync(`${shared}/bus.json`, "utf8")) as BusRoot;
   for (const identity of busIdentitiesOf(host)) {
     const path = `${identity.dir}/nats-creds/${identity.file}.json`;
@@ -76,6 +78,20 @@ export async function createServerIdentities(host: Machine, file: HostFile): Pro
     ...root,
   });
   writeIfChanged(`${host.dir}/nats/nats.conf`, config);
+}
+
+/** Where an administrator of a server's machine finds a kubeconfig. */
+export function adminKubeconfigOf(host: Pick<Machine, "dir">): string {
+  return `${host.dir}/admin.kubeconfig`;
+}
+
+/** Writes an administrator's kubeconfig for root on a server, who holds the authority's key anyway. */
+async function ensureKubeconfig(host: Machine, cluster: string, ca: Ca): Promise<void> {
+  const path = adminKubeconfigOf(host);
+  if (existsSync(path)) return;
+  const { cert, key } = await issue({ ca, cn: "admin", o: "system:masters", client: true });
+  const files = { ca: Buffer.from(ca.cert), cert: Buffer.from(cert), key: Buffer.from(key) };
+  writePrivateFile(path, kubeconfigOf(cluster, `https://${host.address}:${PORTS.https}`, files));
 }
 
 /** Issues a certificate that is planned, unless it is there. */

@@ -38,9 +38,9 @@ async function stopAll(plan: ClusterPlan): Promise<void> {
   await killGroup(localCgroup(plan));
   // First those that would start again what ends.
   for (const host of plan.hosts) endRestarters(host);
-  for (const node of plan.nodes) signalGroup(`${node.cgroup}/pods`, "SIGTERM");
+  for (const node of plan.hosts) signalGroup(`${node.cgroup}/pods`, "SIGTERM");
   const deadline = performance.now() + GRACE_MS;
-  while (performance.now() < deadline && plan.nodes.some((node) => processesIn(`${node.cgroup}/pods`).size > 0)) {
+  while (performance.now() < deadline && plan.hosts.some((node) => processesIn(`${node.cgroup}/pods`).size > 0)) {
     await sleep(POLL_MS);
   }
   await killGroup(plan.cgroup);

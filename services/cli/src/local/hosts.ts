@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { TriremeError, sleep } from "@trireme/base";
+import { mkdirPrivate } from "@trireme/pki";
 import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
 import { cableScript, hostScript } from "../plan/fabric-script.ts";
 import { criSocketOf, holdFileOf } from "../plan/processes.ts";
@@ -54,6 +55,7 @@ export async function killHost(host: HostPlan): Promise<void> {
  * gone, what is on disk is still there.
  */
 export async function startHost(plan: ClusterPlan, host: HostPlan): Promise<void> {
+  mkdirPrivate(`${host.dir}/run`);
   if (!existsSync(holdFileOf(host)) && hostPid(host, "supervisor") !== undefined) return;
   await forgetMemory(host);
   if (existingNetwork(plan).namespaces.has(host.netns)) await runScript(`ip netns del ${host.netns}\n`);
@@ -61,6 +63,8 @@ export async function startHost(plan: ClusterPlan, host: HostPlan): Promise<void
   await run(["ip", "-n", plan.fabric.netns, "link", "del", host.name]);
   await runScript(hostScript(plan, host));
   clearMarks(host);
+  // Whoever runs its processes starts them again, as after a boot of a machine without systemd.
+  if (host.isBare === true) return;
   const keeper = keeperPid(plan);
   if (keeper === undefined)
     throw new TriremeError("ServiceUnavailable", "the cluster is not running; ./tri up starts it");

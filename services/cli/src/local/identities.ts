@@ -30,9 +30,9 @@ export async function createIdentities(plan: ClusterPlan): Promise<void> {
   const names = Object.keys(AUTHORITIES) as CaName[];
   const authorities = new Map<CaName, Ca>();
   for (const name of names) authorities.set(name, await ensureCa(dir, name));
-  const wanted = [...clusterCertificates(plan), ...plan.hosts.flatMap(certificatesOf)];
+  const wanted = [...clusterCertificates(plan), ...plan.managed.flatMap(certificatesOf)];
   await Promise.all(wanted.map((certificate) => ensureCertificate(certificate, authorities)));
-  for (const host of plan.hosts) {
+  for (const host of plan.managed) {
     for (const name of authoritiesOf(host)) {
       ensureFile(`${host.dir}/pki/${name}.crt`, () => authorities.get(name)?.cert ?? "");
     }
@@ -98,7 +98,7 @@ interface BusRoot {
 
 async function createBusIdentities(plan: ClusterPlan): Promise<void> {
   const files = [
-    ...plan.hosts.flatMap(busIdentitiesOf).map(credentialsFile),
+    ...plan.managed.flatMap(busIdentitiesOf).map(credentialsFile),
     ...plan.servers.map((host) => `${host.dir}/nats/nats.conf`),
   ];
   // Loading the bus takes longer than anything else in a run that finds all there.
@@ -111,7 +111,7 @@ async function createBusIdentities(plan: ClusterPlan): Promise<void> {
     writePrivateFile(rootFile, JSON.stringify(made));
   }
   const root = JSON.parse(readFileSync(rootFile, "utf8")) as BusRoot;
-  for (const host of plan.hosts) {
+  for (const host of plan.managed) {
     for (const identity of busIdentitiesOf(host)) {
       ensureFile(credentialsFile(identity), () =>
         JSON.stringify(createUser({ name: identity.name, ...permissionsOf(identity, rest) }, root.account)),

@@ -41,7 +41,7 @@ export function prepareHosts(plan: ClusterPlan, programs: Programs): void {
   const roots = cgroupRoots();
   createCgroup(localCgroup(plan), roots);
   for (const dir of ["run", "log"]) mkdirPrivate(`${plan.dir}/${dir}`);
-  for (const host of plan.hosts) {
+  for (const host of plan.managed) {
     createCgroup(`${host.cgroup}/system`, roots);
     createCgroup(`${host.cgroup}/pods`, roots);
     for (const dir of ["run", "log"]) mkdirPrivate(`${host.dir}/${dir}`);
@@ -56,7 +56,7 @@ export function prepareHosts(plan: ClusterPlan, programs: Programs): void {
   }
   const keeper: SupervisorSpec = {
     name: "keeper",
-    children: [...plan.hosts.map((host) => supervisorChild(host, programs, roots)), balancerChild(plan, programs)],
+    children: [...plan.managed.map((host) => supervisorChild(host, programs, roots)), balancerChild(plan, programs)],
   };
   writeIfChanged(`${plan.dir}/keeper.json`, `${JSON.stringify(keeper, null, 2)}\n`);
 }

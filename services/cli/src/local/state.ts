@@ -2,8 +2,9 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { TriremeError, errorFrom } from "@trireme/base";
-import { writePrivateFile } from "@trireme/pki";
+import { type HostRole, writePrivateFile } from "@trireme/pki";
 import { type ClusterPlan, type ClusterShape, PORTS, planCluster } from "../plan/cluster-plan.ts";
+import type { HostFile } from "../plan/host-file.ts";
 
 /** Where every local cluster of this machine has its folder. */
 export const STATE_ROOT = "/var/lib/trireme";
@@ -17,7 +18,13 @@ export function clusterFile(name: string): string {
 export function findCluster(name: string): ClusterPlan | undefined {
   if (!existsSync(clusterFile(name))) return undefined;
   const shape = JSON.parse(readFileSync(clusterFile(name), "utf8")) as ClusterShape;
-  return planCluster(shape, STATE_ROOT);
+  return planCluster(shape, STATE_ROOT, roleIn);
+}
+
+/** What a host's folder says that it has become. */
+function roleIn(dir: string): HostRole | undefined {
+  const path = `${dir}/host.json`;
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as HostFile).role : undefined;
 }
 
 /** The plan of a cluster that must be there. */
@@ -51,6 +58,7 @@ export async function createShape(name: string, servers: number, nodes: number):
     index: freeIndex(others),
     servers,
     nodes,
+    ...(servers === 0 ? { added: [] } : {}),
     ...(await freePorts(others)),
   };
   planCluster(shape, STATE_ROOT);

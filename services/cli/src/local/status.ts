@@ -56,7 +56,7 @@ export function statusOf(plan: ClusterPlan, observed: Observed): ClusterStatus {
     kubeconfig: kubeconfigPath(plan),
     apiAddress: apiAddressOf(plan),
     grpcAddress: `127.0.0.1:${plan.shape.grpcPort}`,
-    servers: plan.servers.map((host) => ({
+    servers: plan.hosts.filter(isServer).map((host) => ({
       name: host.name,
       address: host.address,
       netns: host.netns,
@@ -74,28 +74,34 @@ export function statusOf(plan: ClusterPlan, observed: Observed): ClusterStatus {
         metrics: `${host.address}:${PORTS.controlMetrics}`,
       },
     })),
-    nodes: plan.nodes.map((host) => ({
-      name: host.name,
-      address: host.address,
-      netns: host.netns,
-      pids: {
-        supervisor: pid(host, "supervisor"),
-        agent: pid(host, "agent"),
-        containerd: pid(host, "containerd"),
-        dns: pid(host, "dns"),
-      },
-      criSocket: criSocketOf(host),
-    })),
+    nodes: plan.hosts
+      .filter((host) => !isServer(host))
+      .map((host) => ({
+        name: host.name,
+        address: host.address,
+        netns: host.netns,
+        pids: {
+          supervisor: pid(host, "supervisor"),
+          agent: pid(host, "agent"),
+          containerd: pid(host, "containerd"),
+          dns: pid(host, "dns"),
+        },
+        criSocket: criSocketOf(host),
+      })),
     balancer: {
       pid: readLivePid(`${plan.dir}/run/balancer.pid`)?.pid ?? null,
       address: `127.0.0.1:${plan.shape.httpsPort}`,
     },
     elections: observed.elections,
     etcd: {
-      endpoints: plan.servers.map((host) => `${host.address}:${PORTS.storeClient}`),
+      endpoints: plan.hosts.filter(isServer).map((host) => `${host.address}:${PORTS.storeClient}`),
       cacert: `${plan.dir}/pki/store-ca.crt`,
       cert: `${plan.dir}/pki/operator.crt`,
       key: `${plan.dir}/pki/operator.key`,
     },
   };
+}
+
+function isServer(host: HostPlan): boolean {
+  return host.role === "server";
 }

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { TriremeError } from "@trireme/base";
-import { writePrivateFile } from "@trireme/pki";
+import { mkdirPrivate, writePrivateFile } from "@trireme/pki";
 import { balancerConfigOf } from "../balancer/config.ts";
-import { type ClusterPlan, type ClusterShape, planCluster } from "../plan/cluster-plan.ts";
+import { type ClusterPlan, type ClusterShape, type HostPlan, hostOf, planCluster } from "../plan/cluster-plan.ts";
 import type { Programs } from "../plan/processes.ts";
+import { createCgroup } from "./cgroups.ts";
 import { clearMarks, forgetMemory, restoreHosts } from "./hosts.ts";
 import { createIdentities } from "./identities.ts";
 import { loadImages, ownImages } from "./images.ts";
@@ -66,6 +67,24 @@ export async function choosePlan(options: UpOptions): Promise<ClusterPlan> {
   const plan = planCluster(grown, STATE_ROOT);
   writeShape(grown);
   return plan;
+}
+
+/** Adds a bare host to a cluster, which is made for it where there is none: a machine with a network and nothing on it. */
+export async function addHost(cluster: string, name: string): Promise<HostPlan> {
+  const found = findCluster(cluster);
+  const { shape } = found ?? (await createPlan({ cluster, servers: 0, nodes: 0 }));
+  const added = shape.added ?? [];
+  if (found?.hosts.some((host) => host.name === name) === true && !added.includes(name)) {
+    throw new TriremeError("AlreadyExists", `cluster "${cluster}" has a host "${name}" already`);
+  }
+  const grown: ClusterShape = { ...shape, added: added.includes(name) ? added : [...added, name] };
+  const plan = planCluster(grown, STATE_ROOT);
+  const host = hostOf(plan, name);
+  writeShape(grown);
+  await createNetwork(plan);
+  for (const group of ["system", "pods"]) createCgroup(`${host.cgroup}/${group}`);
+  for (const dir of ["run", "log"]) mkdirPrivate(`${host.dir}/${dir}`);
+  return host;
 }
 
 /** Two clusters may not choose the same subnet: one at a time chooses, and shows it by making its root link. */

@@ -8,6 +8,8 @@ export interface ClusterShape {
   readonly index: number;
   readonly servers: number;
   readonly nodes: number;
+  /** Names of hosts that were added bare (`tri host add`), in order; what they are they become by commands of their own. */
+  readonly added?: readonly string[];
   /** Where the balancer listens on 127.0.0.1: for HTTPS and for gRPC. */
   readonly httpsPort: number;
   readonly grpcPort: number;
@@ -29,6 +31,8 @@ export interface HostPlan extends Machine {
   /** Of eth0. Fixed, so that after a restart the neighbours' ARP entries still hold. */
   readonly mac: string;
   readonly netns: string;
+  /** Added bare: its processes are its own, and `up` starts none. */
+  readonly isBare?: true;
 }
 
 /** Every name, address and path of a local cluster. */
@@ -40,6 +44,9 @@ export interface ClusterPlan {
   readonly fabric: FabricPlan;
   readonly servers: readonly HostPlan[];
   readonly nodes: readonly HostPlan[];
+  /** What `up` started: servers and nodes. */
+  readonly managed: readonly HostPlan[];
+  /** Those, and hosts that were added bare. */
   readonly hosts: readonly HostPlan[];
 }
 
@@ -86,6 +93,9 @@ const MAX_SERVERS = 7;
 const MAX_NODES = 200;
 const FIRST_SERVER = 11;
 const FIRST_NODE = 21;
+/** Hosts that were added bare are .221 to .250. */
+const FIRST_ADDED = 221;
+const MAX_ADDED = 30;
 const GATEWAY = 253;
 const ROOT = 254;
 
@@ -100,8 +110,10 @@ export function checkShape(shape: ClusterShape): void {
       `cluster name "${shape.name}" must be 1 to 20 lower-case letters, digits and dashes, starting with a letter`,
     );
   }
-  checkCount("servers", shape.servers, 1, MAX_SERVERS);
+  // A cluster of bare hosts has no server of its own.
+  checkCount("servers", shape.servers, shape.added === undefined ? 1 : 0, MAX_SERVERS);
   checkCount("nodes", shape.nodes, 0, MAX_NODES);
+  checkCount("added hosts", shape.added?.length ?? 0, 0, MAX_ADDED);
   checkCount("subnet index", shape.index, 1, 254);
 }
 
@@ -111,8 +123,15 @@ function checkCount(what: string, count: number, min: number, max: number): void
   }
 }
 
-/** Derives every name, address and path from a shape. The same shape always gives the same plan. */
-export function planCluster(shape: ClusterShape, stateRoot: string): ClusterPlan {
+/**
+ * Derives every name, address and path from a shape. The same shape always gives the same plan. `roleOf` says what a host that
+ * was added bare has become, by its folder.
+ */
+export function planCluster(
+  shape: ClusterShape,
+  stateRoot: string,
+  roleOf: (dir: string) => HostRole | undefined = () => undefined,
+): ClusterPlan {
   checkShape(shape);
   const dir = `${stateRoot}/${shape.name}`;
   const cgroup = `/trireme/${shape.name}`;
@@ -132,6 +151,13 @@ export function planCluster(shape: ClusterShape, stateRoot: string): ClusterPlan
   };
   const servers = Array.from({ length: shape.servers }, (_, i) => host("server", i + 1, FIRST_SERVER));
   const nodes = Array.from({ length: shape.nodes }, (_, i) => host("node", i + 1, FIRST_NODE));
+  // Its role is what its folder says once it has joined; until then it counts as a node, which has nothing to lose.
+  const bare = (shape.added ?? []).map((name, i): HostPlan => {
+    const { address, mac } = host("node", i + 1, FIRST_ADDED);
+    const role = roleOf(`${dir}/hosts/${name}`) ?? "node";
+    const netns = `tri-${shape.name}-${name}`;
+    return { name, role, address, mac, netns, dir: `${dir}/hosts/${name}`, cgroup: `${cgroup}/${name}`, isBare: true };
+  });
   return {
     shape,
     name: shape.name,
@@ -147,7 +173,8 @@ export function planCluster(shape: ClusterShape, stateRoot: string): ClusterPlan
     },
     servers,
     nodes,
-    hosts: [...servers, ...nodes],
+    managed: [...servers, ...nodes],
+    hosts: [...servers, ...nodes, ...bare],
   };
 }
 

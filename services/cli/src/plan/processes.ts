@@ -29,6 +29,7 @@ function serverChildren(file: HostFile, host: Machine, programs: Programs): Chil
     `--store-endpoints=${ownFirst(file.servers, host, PORTS.storeClient)}`,
     `--api-servers=${ownFirst(file.servers, host, PORTS.https)}`,
     `--nats-urls=${ownFirst(file.servers, host, PORTS.natsClient)}`,
+    `--servers-file=${serversFileOf(host)}`,
     `--service-cidr=${file.serviceCidr}`,
     `--pod-cidr=${file.podCidr}`,
     `--node-port-range=${file.nodePortRange}`,
@@ -56,6 +57,7 @@ function nodeChildren(file: HostFile, host: Machine, programs: Programs): ChildS
     `--pki-dir=${host.dir}/pki`,
     `--api-servers=${ownFirst(file.servers, host, PORTS.https)}`,
     `--nats-urls=${ownFirst(file.servers, host, PORTS.natsClient)}`,
+    `--servers-file=${serversFileOf(host)}`,
     `--cluster-dns-domain=${RANGES.dnsDomain}`,
   ];
   return [
@@ -69,6 +71,11 @@ function nodeChildren(file: HostFile, host: Machine, programs: Programs): ChildS
     ]),
     ...bundle(host, programs, "dns", "dns", common),
   ];
+}
+
+/** Where a machine's processes keep the newest list of servers. */
+export function serversFileOf(host: Pick<Machine, "dir">): string {
+  return `${host.dir}/servers.json`;
 }
 
 /** The runtime's socket of a node. */

@@ -39,7 +39,9 @@ export function checkAdd(view: MembershipView, peerUrls: readonly string[], isLe
     const revival = started === 1 && total === 2;
     if (!revival && started < majority(total)) throw FAILURE.notEnoughStarted();
   }
-  if (!votersOf(view).every(({ id }) => id === view.self || view.isHealthy(id))) throw FAILURE.unhealthy();
+  // A learner changes no quorum: it may come while a voter is new. etcd waits for both.
+  const isWell = (id: bigint): boolean => (isLearner ? view.isConnected(id) : view.isHealthy(id));
+  if (!votersOf(view).every(({ id }) => id === view.self || isWell(id))) throw FAILURE.unhealthy();
 }
 
 /** Throws unless the member may be removed now. */

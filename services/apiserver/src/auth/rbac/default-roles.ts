@@ -211,6 +211,8 @@ const PARTS: readonly ClusterRole[] = [
   clusterRole("system:node", NODE_RULES),
   // Kubernetes' has more, for what ours does not do: it evicts nobody, and spreads by what pods say themselves.
   clusterRole("system:kube-scheduler", [
+    // Which servers there are.
+    rule(["get"], "discovery.k8s.io", "endpointslices"),
     rule(READ, CORE, "nodes", "pods"),
     rule(["create"], CORE, "pods/binding"),
     rule(["patch"], CORE, "pods/status"),
@@ -222,14 +224,23 @@ const PARTS: readonly ClusterRole[] = [
     rule(READ, "storage.k8s.io", "storageclasses"),
   ]),
   // Its controllers act as accounts of their own (controller-roles.ts); for all of them it reads, and tells what they did.
-  clusterRole("system:kube-controller-manager", [rule(["list", "watch"], "*", "*"), EVENTS]),
+  clusterRole("system:kube-controller-manager", [
+    rule(["list", "watch"], "*", "*"),
+    // Which servers there are.
+    rule(["get"], "discovery.k8s.io", "endpointslices"),
+    EVENTS,
+  ]),
   ...CONTROLLER_RULES.map(([account, rules]) => clusterRole(controllerRole(account), rules)),
   clusterRole("system:trireme-dns", [
     rule(READ, CORE, "services"),
     rule(READ, "discovery.k8s.io", "endpointslices"),
     ...DELEGATE,
   ]),
-  clusterRole("system:trireme-balancer", [rule(READ, CORE, "nodes", "services")]),
+  clusterRole("system:trireme-balancer", [
+    rule(READ, CORE, "nodes", "services"),
+    // Which servers there are.
+    rule(["get"], "discovery.k8s.io", "endpointslices"),
+  ]),
 ];
 
 function bound(role: string, ...subjects: Subject[]): ClusterRoleBinding {
