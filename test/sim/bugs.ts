@@ -223,6 +223,11 @@ export const BUGS: readonly Bug[] = [
         from: "if (this.behind || this.pending.length > 0 || this.next > this.store.revision + 1) return undefined;",
         to: "if (this.next > this.store.revision + 1) return undefined;",
       },
+      {
+        file: "state-store/src/grpc/watch.ts",
+        from: "        this.progressWanted = true;\n        this.schedule();",
+        to: "        this.progressWanted = true;\n        this.answerProgress();",
+      },
     ],
   },
   {
@@ -232,6 +237,11 @@ export const BUGS: readonly Bug[] = [
         file: "state-store/src/apply/command.ts",
         from: "return isVoid(command, entry.term) ? undefined : toCommand(command);",
         to: "return toCommand(command);",
+      },
+      {
+        file: LEASE_KEEPER,
+        from: "    else this.lessor.demote();\n",
+        to: "",
       },
       {
         file: LEASE_KEEPER,

@@ -1,13 +1,13 @@
 import { type ErrorCode, errorFrom } from "@trireme/base";
 import type { ConnectRequest } from "@trireme/proto/trireme/raft/v1/raft";
-import type { Entry, Raft } from "@trireme/raft";
+import type { Entry, Raft, StorageAppend } from "@trireme/raft";
 import { type StoreApp, type StoreConfig, startStore } from "@trireme/state-store";
 import type { LogKeys, Logger, Registry } from "@trireme/telemetry";
 import type { Coverage, Counted } from "./coverage.ts";
 import type { Oracle } from "./oracle.ts";
 import { clockOf } from "./world/globals.ts";
 import { leaving } from "./world/grpc.ts";
-import { Host, type World, must } from "./world/world.ts";
+import { Host, Violation, type World, must } from "./world/world.ts";
 
 /** Real settings, with a log small enough that segments and snapshots come and go within a minute. */
 const SETTINGS = {
@@ -59,6 +59,9 @@ interface CoreInside {
   readonly log: {
     readonly last: number;
     readonly applied: number;
+    readonly stable: number;
+    readonly offset: number;
+    term(index: number): number | undefined;
     some(after: number, to: number, predicate: (entry: Entry) => boolean): boolean;
     append(entries: readonly Entry[]): void;
   };
@@ -188,24 +191,48 @@ export class Machine {
 
   /** Watches what happens to the log, in memory and on disk. */
   private watchLog(app: StoreApp, raft: Raft): void {
-    const { host } = this;
+    const { host, world } = this;
     const core = Reflect.get(raft, "core") as CoreInside;
     const { log } = core;
     const append = log.append.bind(log);
     log.append = (entries) => {
       if (entries[0] !== undefined && entries[0].index <= log.last) this.coverage.add("log truncations");
       if (core.role === "leader" && entries.some(isConfChange)) {
-        // One change at a time, and none before the term's first commit (rows 17 and 18 of the checklist).
-        must(!log.some(log.applied, log.last, isConfChange), `S1: ${host.name} begins a second change of members`);
-        must(core.committedInTerm, `S1: ${host.name} changes members before its term's first commit`);
+        // One change at a time, and none before the term's first commit (rows 17 and 18 of the checklist). Not thrown: the
+        // request that it belongs to would swallow it.
+        if (log.some(log.applied, log.last, isConfChange)) {
+          world.fail(new Violation(`S1: ${host.name} begins a second change of members`));
+        }
+        if (!core.committedInTerm) {
+          world.fail(new Violation(`S1: ${host.name} changes members before its term's first commit`));
+        }
       }
       append(entries);
     };
+    this.watchStable(raft, core);
     const wal = Reflect.get(app.replica, "wal") as { roll(): Promise<void> };
     const roll = wal.roll.bind(wal);
     wal.roll = () => {
       this.coverage.add("segments begun");
       return roll();
+    };
+  }
+
+  /** S7: what the core takes for durable is what was written: the same entry, not another one at its index. */
+  private watchStable(raft: Raft, core: CoreInside): void {
+    const { host } = this;
+    const written = new Map<number, number>();
+    const storageAppended = raft.storageAppended.bind(raft);
+    raft.storageAppended = (append: StorageAppend) => {
+      for (const { index, term } of append.entries) written.set(index, term);
+      storageAppended(append);
+      const { stable, offset } = core.log;
+      // What a snapshot of the leader replaced is not compared: its file vouches for it.
+      const term = stable > offset ? written.get(stable) : undefined;
+      must(
+        term === undefined || term === core.log.term(stable),
+        `S7: ${host.name} takes entry ${stable} for durable, and wrote one of term ${term} there`,
+      );
     };
   }
 

@@ -48,6 +48,11 @@ export class Members {
       if (dice < 0.45 && belonging < MOST_MEMBERS) await this.add(machine);
       else if (dice < 0.75 && belonging > FEWEST_MEMBERS) await this.remove(machine);
       else await this.promoteAny(machine);
+      // Both halves of a replacement at once: one of them has to wait for the other.
+      if (work.next() < 0.4) {
+        const other = belonging < MOST_MEMBERS ? this.add(machine) : this.remove(machine);
+        await Promise.all([other, this.promoteAny(machine)]);
+      }
     }
   }
 

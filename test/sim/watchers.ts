@@ -100,6 +100,8 @@ export class Watcher {
       fragment: false,
     };
     stream.write({ requestUnion: { $case: "createRequest", value } });
+    // At once, before anything can have been delivered, and later.
+    if (this.world.chance.work.next() < 0.5) stream.write({ requestUnion: { $case: "progressRequest", value: {} } });
     this.world.plan(300 + this.world.chance.work.next() * 500, () => {
       stream.write({ requestUnion: { $case: "progressRequest", value: {} } });
     });
