@@ -49,27 +49,35 @@ function connect(): ApiClient & ServerSwitch {
   return made;
 }
 
-/** Creates ConfigMaps at a fixed rate, each under a new name, none twice. */
-function startWriting(): { stop(): Promise<{ acknowledged: string[]; failed: number }> } {
+/**
+ * Creates ConfigMaps at a fixed rate, each under a new name, none twice. The rate is held by the clock, not by the count of
+ * a timer's turns: a busy machine gives a timer fewer turns than it was promised.
+ */
+function startWriting(): { stop(): Promise<{ acknowledged: string[]; failed: number; perSecond: number }> } {
   const maps = client.resource<ConfigMap>(CONFIGMAPS, "default");
   const acknowledged: string[] = [];
   const underWay = new Set<Promise<void>>();
   let failed = 0;
   let number = 0;
-  const timer = setInterval(() => {
+  const start = performance.now();
+  const write = (): void => {
     const name = `w-${number++}`;
-    const write = maps.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { name } } as ConfigMap).then(
+    const writing = maps.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { name } } as ConfigMap).then(
       () => void acknowledged.push(name),
       () => void (failed += 1),
     );
-    underWay.add(write);
-    void write.finally(() => underWay.delete(write));
+    underWay.add(writing);
+    void writing.finally(() => underWay.delete(writing));
+  };
+  const timer = setInterval(() => {
+    const due = ((performance.now() - start) / 1000) * WRITES_PER_SECOND;
+    while (number < due) write();
   }, 1000 / WRITES_PER_SECOND);
   return {
     async stop() {
       clearInterval(timer);
       await Promise.all(underWay);
-      return { acknowledged, failed };
+      return { acknowledged, failed, perSecond: (acknowledged.length / (performance.now() - start)) * 1000 };
     },
   };
 }
@@ -171,9 +179,12 @@ describe("machines that join", () => {
     load = undefined;
     const { items } = await client.resource<ConfigMap>(CONFIGMAPS, "default").list();
     const stored = new Set(items.map((one) => one.metadata.name));
-    console.log(`${written.acknowledged.length} writes, ${written.failed} refused; ${report.sent} requests`);
+    console.log(
+      `${written.acknowledged.length} writes, ${written.perSecond.toFixed(1)}/s, ${written.failed} refused; ${report.sent} requests`,
+    );
     expect(written.acknowledged.filter((name) => !stored.has(name))).toEqual([]);
-    expect(written.acknowledged.length).toBeGreaterThan(300);
+    // A load that was not there proves nothing.
+    expect(written.perSecond).toBeGreaterThan(0.9 * WRITES_PER_SECOND);
     expect(report.errors).toEqual([]);
     expect(report.failed).toBe(0);
     expect(report.sent).toBeGreaterThan(2000);
