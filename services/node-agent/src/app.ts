@@ -32,6 +32,7 @@ import { createGate } from "./pods/gate.ts";
 import { createManifestStore } from "./pods/manifest-store.ts";
 import { createPodRunner } from "./pods/pod-runner.ts";
 import type { PodSet } from "./pods/pod-set.ts";
+import { removeLeftovers } from "./pods/leftovers.ts";
 import { createPodSet } from "./pods/pod-set.ts";
 import { readRuntime } from "./pods/runtime-view.ts";
 import { check } from "./probes/checks.ts";
@@ -299,7 +300,10 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     }),
     startLogRotation({ cri, logs: () => liveLogs(logRoot, set), clock, log }),
   );
-  const running = set.start().then(() => removeLeftovers(volumes, set, informers.pods.list(), log));
+  const running = set.start().then(() => {
+    const desired = new Set(informers.pods.list().map((pod) => pod.metadata.uid));
+    return removeLeftovers({ volumes, logRoot, isKnown: (uid) => desired.has(uid) || set.has(uid), log });
+  });
   running.catch((error: unknown) => log.error("the pods could not be started", { err: error }));
   stops.push(
     watchRuntimeEvents({ socket: config.criSocket, onEvent: (event) => set.onEvent(event), onGap: () => set.relist() }),
@@ -348,20 +352,6 @@ async function claimsInUse(
     }
   }
   return out;
-}
-
-/** Directories of pods that ended while no agent ran. */
-async function removeLeftovers(
-  volumes: ReturnType<typeof createVolumes>,
-  set: PodSet,
-  desired: readonly Pod[],
-  log: Logger,
-): Promise<void> {
-  const known = new Set(desired.map((pod) => pod.metadata.uid));
-  for (const uid of await volumes.uids()) {
-    if (known.has(uid) || set.has(uid)) continue;
-    await volumes.remove(uid).catch((error: unknown) => log.warn("a volume could not be removed", { uid, err: error }));
-  }
 }
 
 type Decision = Parameters<NonNullable<ConstructorParameters<typeof ActorSystem>[0]["onDecision"]>>[0];

@@ -27,6 +27,11 @@ export function logDirectoryName(namespace: string, name: string, uid: string): 
   return `${namespace}_${name}_${uid}`;
 }
 
+/** The pod to which a directory of logs belongs: no name has an underscore, so the last part is its UID. */
+export function uidOfLogDirectory(name: string): string {
+  return name.slice(name.lastIndexOf("_") + 1);
+}
+
 /** The pod's host name: at most 63 characters, since it is a DNS label. */
 export function hostnameOf(pod: Pod): string {
   return (pod.spec.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, "");
