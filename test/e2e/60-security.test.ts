@@ -103,9 +103,9 @@ function overHttp2(address: string, credentials: Credentials): Promise<string> {
 /** The record type of a TLS alert, and the major version. */
 const TLS_ALERT = String.fromCharCode(0x15, 3);
 
-/** An answer that gives nothing away: a TLS alert, an end of connection, or 401. */
+/** An answer that gives nothing away: a TLS alert, an end of connection, 401, or gRPC's UNAUTHENTICATED (16). */
 const isRefusal = (answer: string): boolean =>
-  /^HTTP\/1\.1 (400|401) |^$|error: |alert/.test(answer) || answer.startsWith(TLS_ALERT);
+  /^HTTP\/1\.1 (400|401) |^HTTP\/2 200 grpc-status 16$|^$|error: |alert/.test(answer) || answer.startsWith(TLS_ALERT);
 
 describe("security floor", () => {
   let addresses: Map<string, string>;
