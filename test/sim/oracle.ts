@@ -12,6 +12,8 @@ const FIRST_INDEX = 1;
 /** What the log was first seen to hold at an index, and what came of it. */
 interface Known {
   readonly term: number;
+  /** The term in which it was first applied: not before the one in which it was committed. */
+  readonly appliedIn: number;
   readonly told: string;
   readonly revision: number;
 }
@@ -75,7 +77,8 @@ export class Oracle {
     const known = this.history[index - FIRST_INDEX - 1];
     if (known === undefined) {
       must(index === this.lastIndex + 1, `S5: entry ${index} is applied before entry ${this.lastIndex + 1}`);
-      this.first(index, term, told, command, outcome, events);
+      const appliedIn = (Reflect.get(raft, "core") as CoreView).term;
+      this.first(index, { term, appliedIn, told, revision }, command, outcome, events);
       return;
     }
     must(known.term === term, `S3: entry ${index} has terms ${known.term} and ${term}`);
@@ -89,14 +92,7 @@ export class Oracle {
     );
   }
 
-  private first(
-    index: number,
-    term: number,
-    told: string,
-    command: Command | undefined,
-    outcome: Outcome,
-    events: string,
-  ): void {
+  private first(index: number, known: Known, command: Command | undefined, outcome: Outcome, events: string): void {
     const before = this.model.revision;
     const should = this.model.apply(command);
     const what = `entry ${index}, ${command?.type ?? "nothing"}`;
@@ -112,7 +108,7 @@ export class Oracle {
       must(events === expected, `S8: ${what} changes "${events}", not "${expected}"`);
       this.events[should.revision] = should.events;
     }
-    this.history.push({ term, told, revision: outcome.revision });
+    this.history.push(known);
     if (command !== undefined) this.onFirstApplied(command, outcome);
   }
 
@@ -147,10 +143,12 @@ export class Oracle {
     this.leaders.set(core.term, id);
     this.committed.set(core.term, core.log.committed);
     this.coverage.add("elections");
-    // S4: it holds everything that anybody has applied.
+    // S4: it holds everything that was committed in earlier terms. The votes of a term may come late, when a later term has
+    // long committed more.
     const { log } = core;
     for (let index = Math.max(log.offset + 1, FIRST_INDEX + 1); index <= this.lastIndex; index++) {
-      const { term } = this.history[index - FIRST_INDEX - 1]!;
+      const { term, appliedIn } = this.history[index - FIRST_INDEX - 1]!;
+      if (appliedIn >= core.term) continue;
       must(log.term(index) === term, `S4: the leader of term ${core.term} lacks entry ${index} of term ${term}`);
     }
   }

@@ -54,8 +54,13 @@ export class Inode {
     this.durableSize = this.size;
   }
 
-  /** The sync failed: the kernel calls the pages clean, and the disk does not have them. */
+  /** The sync failed: the pages are dropped, and what is read from now on is what the disk has. */
   failSync(): void {
+    this.reserve();
+    for (const sector of this.dirty) {
+      const start = sector * SECTOR_BYTES;
+      this.durable.copy(this.data, start, start, Math.min(start + SECTOR_BYTES, this.data.length));
+    }
     this.dirty.clear();
   }
 

@@ -85,8 +85,10 @@ export class Wal {
     assert(contents.identity?.memberId === options.identity.memberId, "the log belongs to this member");
     assert(contents.identity.clusterId === options.identity.clusterId, "the log belongs to this cluster");
     const handle = await open(contents.segments.at(-1)!.file, "r+");
-    // What was read was acted upon; make sure that it is as durable as it seemed.
+    // What was read was acted upon; make sure that it is as durable as it seemed, the segment's name included: an earlier
+    // life may have ended between renaming it and syncing its directory.
     await handle.datasync();
+    await syncDirectory(options.dir);
     return { wal: new Wal(options, contents, handle), contents };
   }
 
