@@ -47,10 +47,16 @@ export interface LoadReport {
   sent: number;
   ok: number;
   failed: number;
+  /** The first few, with the time at which each was seen. */
   readonly errors: string[];
+  /** When those that failed were sent, ms since the epoch: one that is told late may have met an older fault. */
+  readonly failedSentAt: number[];
   /** The longest that an answer took, ms. */
   slowestMs: number;
 }
+
+/** A test is over long before so many requests have failed; what is beyond is counted alone. */
+const MAX_FAILED_TIMES = 10_000;
 
 /**
  * Sends at a fixed rate whatever the answers do (open loop: a stall shows as failures, not as fewer requests), no retry,
@@ -60,7 +66,7 @@ export function openLoop(
   ratePerSecond: number,
   send: () => Promise<unknown>,
 ): { readonly soFar: LoadReport; stop(): Promise<LoadReport> } {
-  const report: LoadReport = { sent: 0, ok: 0, failed: 0, errors: [], slowestMs: 0 };
+  const report: LoadReport = { sent: 0, ok: 0, failed: 0, errors: [], failedSentAt: [], slowestMs: 0 };
   const inFlight = new Set<Promise<void>>();
   const started = performance.now();
   const timer = setInterval(() => {
@@ -68,6 +74,7 @@ export function openLoop(
     while (report.sent < due) {
       report.sent += 1;
       const sentAt = performance.now();
+      const sentDate = Date.now();
       const one: Promise<void> = send()
         .then(() => {
           report.ok += 1;
@@ -75,6 +82,7 @@ export function openLoop(
         })
         .catch((error: unknown) => {
           report.failed += 1;
+          if (report.failedSentAt.length < MAX_FAILED_TIMES) report.failedSentAt.push(sentDate);
           if (report.errors.length < 10) {
             report.errors.push(`${new Date().toISOString()}: ${(error as Error).message}`);
           }

@@ -59,6 +59,7 @@ export function sumOf(reports: readonly GeneratorReport[]): LoadReport {
     ok: all.reduce((sum, one) => sum + one.ok, 0),
     failed: all.reduce((sum, one) => sum + one.failed, 0),
     errors: all.flatMap((one) => one.errors),
+    failedSentAt: all.flatMap((one) => one.failedSentAt),
     slowestMs: Math.max(...all.map((one) => one.slowestMs)),
   };
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { TriremeError } from "@trireme/base";
 import { builderOf } from "../local/folder-images.ts";
@@ -23,10 +24,13 @@ const CHECKS: readonly { readonly name: string; readonly command: readonly strin
   { name: "nothing unused", command: [...bin("knip/bin/knip.js"), "--no-progress"] },
 ];
 
+/** Test files wait for sockets and clocks about half of their time: with two at once on a core, it is the core that is busy. */
+const UNIT_WORKERS = 2 * availableParallelism();
+
 /** The suites that continuous integration runs, in this order: what fails fast comes first. */
 export const SUITES: readonly Suite[] = [
   { name: "check", help: "proto lint, types, lint, format, nothing unused", run: runChecks },
-  vitestSuite("unit", "one module at a time"),
+  vitestSuite("unit", "one module at a time", [`--maxWorkers=${UNIT_WORKERS}`]),
   vitestSuite("tidy", "the rules of the house"),
   { name: "sim", help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs", run: runSim },
   vitestSuite("integration", "one part with real neighbours"),
@@ -70,7 +74,7 @@ function chaosSuite(): Suite {
   };
 }
 
-function vitestSuite(name: string, help: string): Suite {
+function vitestSuite(name: string, help: string, options: readonly string[] = []): Suite {
   return {
     name,
     help,
@@ -83,7 +87,7 @@ function vitestSuite(name: string, help: string): Suite {
       // A suite may be several projects of vitest: those whose names it begins.
       const vitest = [...bin("vitest/vitest.mjs"), "run", "--project", name, "--project", `${name}-*`];
       const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-      await runShown([...vitest, ...reporters, ...extra], root);
+      await runShown([...vitest, ...options, ...reporters, ...extra], root);
       const read = existsSync(report) ? (JSON.parse(readFileSync(report, "utf8")) as VitestReport) : undefined;
       return tallyReport(name, read, secondsSince(start));
     },
