@@ -96,7 +96,8 @@ function overHttp2(address: string, credentials: Credentials): Promise<string> {
     });
     stream.on("error", (error) => done(`error: ${error.message}`));
     stream.on("response", (headers) => done(`HTTP/2 ${headers[":status"]} grpc-status ${headers["grpc-status"]}`));
-    stream.end();
+    // One empty message: not compressed, no bytes.
+    stream.end(Buffer.alloc(5));
   });
 }
 
