@@ -162,6 +162,10 @@ describe("security floor", () => {
   it("lets the admin in, so that the refusals mean something", async () => {
     const { server, cert, key } = await adminCredentials();
     expect(await overTls(strip(server), { cert, key })).toMatch(/^HTTP\/1\.1 200/);
+    const { grpc } = (await status()).servers[0]!.endpoints;
+    const answer = await overTls(strip(grpc!), { cert, key });
+    expect(answer).toMatch(/^HTTP\/2 200/);
+    expect(isRefusal(answer), answer).toBe(false);
   });
 
   it("keeps the runtime's sockets and every key to root", async () => {
