@@ -85,15 +85,16 @@ export class MetricsServer {
       const found = problems();
       return found.length === 0 ? say(200, "ok") : say(500, `${found.join("\n")}\n`);
     }
-    const page = pages.get(path);
-    if (page === undefined) {
-      return say(404, `not found; there are ${[...pages.keys()].join(", ")}, /livez, /readyz and /healthz\n`);
-    }
     try {
       await judge({ socket: request.socket as TLSSocket, authorization: request.headers.authorization, path });
     } catch (thrown) {
       const code = hasCode(thrown, "Unauthorized") ? 401 : hasCode(thrown, "Forbidden") ? 403 : 503;
       return say(code, `${(thrown as Error).message}\n`);
+    }
+    // Who may not read learns no paths either.
+    const page = pages.get(path);
+    if (page === undefined) {
+      return say(404, `not found; there are ${[...pages.keys()].join(", ")}, /livez, /readyz and /healthz\n`);
     }
     let text: string;
     try {
