@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { INITIAL_RESTART_STATE, decideRestart } from "./decide.ts";
 import { isAlive, processIdOf, readLivePid, readPidFile, writePidFile } from "./process-id.ts";
 import type { ChildSpec } from "./spec.ts";
@@ -19,6 +19,8 @@ afterEach(() => {
   }
 });
 
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
 function child(name: string, script: string, more: Partial<ChildSpec> = {}): ChildSpec {
   const pidFile = join(dir, `${name}.pid`);
   pidFiles.push(pidFile);
@@ -34,9 +36,9 @@ function supervise(...children: ChildSpec[]): { supervisor: Supervisor; logged: 
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + 20_000;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error("not within 5 s");
+    if (performance.now() > deadline) throw new Error("not within 20 s");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
