@@ -52,6 +52,7 @@ import { Rotator } from "./sealing/rotator.ts";
 import { sealedStore } from "./sealing/sealed-store.ts";
 import { SealingKeys } from "./sealing/sealing-keys.ts";
 import { serverAddresses } from "./sealing/server-addresses.ts";
+import { ServerPeers } from "./server-peers.ts";
 import { ConsistentReads } from "./storage/consistent-reads.ts";
 import { explainedStore } from "./storage/explained-store.ts";
 import { WatchCache } from "./storage/watch-cache.ts";
@@ -103,7 +104,8 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const { log } = deps;
   const plain = explainedStore(deps.store);
   const own = `${config.address}:${config.restPort}`;
-  const peers = new SealingPeers(config.pkiDir, own, () => serverAddresses(plain, config.apiServers));
+  const servers = new ServerPeers(config.pkiDir, own, () => serverAddresses(plain, config.apiServers));
+  const peers = new SealingPeers(servers);
   const keys = new SealingKeys(sealingFileOf(config.pkiDir), plain, log, () => peers.keys());
   const store = sealedStore(plain, keys);
   const rotator = new Rotator({ keys, peers, store: plain, sealed: store, own, clock, log });
@@ -117,8 +119,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const authorizer = new Authorizer(cache);
   const tokenKeys = new SigningKeyFiles(sharedFolderOf(config.pkiDir), () => clock.now());
   const tokens = new TokenAuthority(tokenKeys, objects, reads, clock);
-  const keyPeers = tokenKeyPeers(config.pkiDir, own, () => serverAddresses(plain, config.apiServers));
-  const keyRotator = new TokenKeyRotator(tokenKeys, keyPeers, log);
+  const keyRotator = new TokenKeyRotator(tokenKeys, tokenKeyPeers(servers), log);
   const pipeline = new RequestPipeline({
     authorizer,
     tokens,
@@ -186,7 +187,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   };
   const serverList = new ServerList({ pipeline, cache, reads, clock, log, name, restPort, onRemoved });
   const expiry = new EventExpiry(pipeline, cache, clock, log);
-  if (deps.onServers !== undefined) followServers(cache, reads, deps.onServers);
+  if (deps.onServers !== undefined) followServers(cache, reads, deps.onServers, log);
   const stopping = new AbortController();
   let endSamples: (() => void) | undefined;
 
@@ -233,14 +234,19 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
  * Tells of the slice that lists the servers whenever it may have changed, as it is now: a cache that has just started plays
  * history again, and servers of the past may all be dead.
  */
-function followServers(cache: WatchCache, reads: ConsistentReads, tell: (slice: EndpointSlice) => void): void {
+function followServers(
+  cache: WatchCache,
+  reads: ConsistentReads,
+  tell: (slice: EndpointSlice) => void,
+  log: Logger,
+): void {
   const look = (): void => {
     const told = reads.fresh().then((isFresh) => {
       const found = cache.of(ENDPOINTSLICES).get("default/kubernetes");
       if (isFresh && found !== undefined) tell(found.object as EndpointSlice);
     });
     // Without the store there is no news of it; the next change brings the next look.
-    told.catch((thrown: unknown) => void errorFrom(thrown));
+    told.catch((thrown: unknown) => log.debug("the list of servers cannot be read", { err: errorFrom(thrown) }));
   };
   cache.subscribe(ENDPOINTSLICES, { onEvent: ({ path }) => path === "default/kubernetes" && look(), onReset: look });
 }

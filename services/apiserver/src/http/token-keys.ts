@@ -1,10 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { request as httpsRequest } from "node:https";
-import { join } from "node:path";
 import { TriremeError } from "@trireme/base";
-import type { TokenKeyChange, TokenKeyPeers, TokenKeyRotator } from "../auth/tokens/key-rotator.ts";
+import type { TokenKeyPeers, TokenKeyRotator } from "../auth/tokens/key-rotator.ts";
 import type { SigningKeyFiles, TokenKeyRing } from "../auth/tokens/signing-keys.ts";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
+import type { ServerPeers } from "../server-peers.ts";
 import { parseBody, readBody } from "./body.ts";
 import { type Exchange, headerOf, sendJson } from "./exchange.ts";
 
@@ -15,11 +13,6 @@ const ROTATE_PATH = "/trireme/v1/token-keys/rotate";
 
 /** The group in a server's own certificate. */
 const SERVERS = "system:apiservers";
-
-/** A server answers within this or counts as away: it only reads and writes small files. */
-const ANSWER_WITHIN_MS = 5000;
-/** Answers are a ring of few keys. */
-const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** What answers under `/trireme/v1/token-keys`. */
 export interface TokenKeyDoorParts {
@@ -67,41 +60,12 @@ function notAllowed(method: string, path: string): TriremeError {
   return new TriremeError("MethodNotAllowed", `${method} is not served at ${path}`);
 }
 
-/** The other servers over mutual TLS with the cluster's CA; `addresses` are those of all REST doors, `own` among them. */
-export function tokenKeyPeers(pkiDir: string, own: string, addresses: () => Promise<readonly string[]>): TokenKeyPeers {
-  async function call(address: string, method: string, change?: TokenKeyChange): Promise<TokenKeyRing> {
-    const [ca, cert, key] = await Promise.all(
-      ["ca.crt", "apiserver-client.crt", "apiserver-client.key"].map((file) => readFile(join(pkiDir, file))),
-    );
-    const at = address.lastIndexOf(":");
-    const target = { host: address.slice(0, at), port: Number(address.slice(at + 1)), path: RING_PATH, method };
-    const headers = { "content-type": "application/json" };
-    return new Promise((resolve, reject) => {
-      const fail = (why: string, cause?: unknown): void =>
-        reject(new TriremeError("ServiceUnavailable", `the server at ${address} ${why}`, { cause }));
-      const sent = httpsRequest(
-        { ...target, ca, cert, key, headers, agent: false, timeout: ANSWER_WITHIN_MS },
-        (answer) => {
-          let text = "";
-          answer.setEncoding("utf8").on("data", (piece: string) => {
-            text += piece;
-            if (text.length > MAX_ANSWER_BYTES) sent.destroy(new Error("its answer is too long"));
-          });
-          answer.on("error", (error) => fail(`broke off: ${error.message}`, error));
-          answer.on("end", () => {
-            if (answer.statusCode === 200) resolve(JSON.parse(text) as TokenKeyRing);
-            else fail(`refused (${answer.statusCode})`);
-          });
-        },
-      );
-      sent.on("timeout", () => sent.destroy(new Error(`no answer within ${ANSWER_WITHIN_MS / 1000} s`)));
-      sent.on("error", (error) => fail(`does not answer: ${error.message}`, error));
-      sent.end(change === undefined ? undefined : JSON.stringify(change));
-    });
-  }
+/** The other servers, as far as the keys of tokens go. */
+export function tokenKeyPeers(servers: ServerPeers): TokenKeyPeers {
+  const ringOf = async (answer: Promise<string>): Promise<TokenKeyRing> => JSON.parse(await answer) as TokenKeyRing;
   return {
-    others: async () => (await addresses()).filter((address) => address !== own),
-    ring: (address) => call(address, "GET"),
-    change: (address, change) => call(address, "POST", change),
+    others: () => servers.others(),
+    ring: (address) => ringOf(servers.call(address, "GET", RING_PATH)),
+    change: (address, change) => ringOf(servers.call(address, "POST", RING_PATH, JSON.stringify(change))),
   };
 }

@@ -28,7 +28,7 @@ import { kubeconfigOf } from "../plan/kubeconfig.ts";
 import { writeIfChanged } from "./files.ts";
 
 /** The root of the bus' identities. */
-interface BusRoot {
+export interface BusRoot {
   readonly operator: NatsSigner;
   readonly account: NatsSigner;
 }
@@ -102,7 +102,8 @@ export async function ensureCertificate(plan: CertificatePlan, authorities: Read
   writeKeyPair(plan.dir, plan.file, await issue({ ...plan, ca }));
 }
 
-function permissionsOf(identity: BusIdentityPlan): bus.BusPermissions {
+/** What an identity may say and hear on the bus. */
+export function permissionsOf(identity: BusIdentityPlan): bus.BusPermissions {
   switch (identity.role) {
     case "relay":
       return bus.relayPermissions();

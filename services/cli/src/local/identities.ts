@@ -1,12 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
-import type * as bus from "@trireme/bus";
+import { createAccount, createOperator, createUser, natsServerConfig } from "@trireme/bus";
 import {
   type Ca,
   SEALING_FILE,
   createCa,
   createSealingRing,
   createSigningKey,
-  issue,
   readCa,
   writeKeyPair,
   writePrivateFile,
@@ -15,12 +14,12 @@ import {
   AUTHORITIES,
   type BusIdentityPlan,
   type CaName,
-  type CertificatePlan,
   authoritiesOf,
   busIdentitiesOf,
   certificatesOf,
   clusterCertificates,
 } from "../plan/certificates.ts";
+import { type BusRoot, ensureCertificate, permissionsOf } from "../join/server-identities.ts";
 import { type ClusterPlan, PORTS } from "../plan/cluster-plan.ts";
 import { kubeconfigOf } from "../plan/kubeconfig.ts";
 
@@ -41,7 +40,7 @@ export async function createIdentities(plan: ClusterPlan): Promise<void> {
   const saKey = readFileSync(`${dir}/sa.key`);
   ensureSealingRing(plan);
   for (const host of plan.servers) ensureFile(`${host.dir}/pki/shared/sa.key`, () => saKey);
-  await createBusIdentities(plan);
+  createBusIdentities(plan);
   for (const host of plan.servers) {
     for (const name of [...names.flatMap((it) => [`${it}.crt`, `${it}.key`]), "bus.json"]) {
       ensureFile(`${host.dir}/pki/shared/${name}`, () => readFileSync(`${dir}/${name}`));
@@ -68,14 +67,6 @@ async function ensureCa(dir: string, name: CaName): Promise<Ca> {
   return ca;
 }
 
-async function ensureCertificate(plan: CertificatePlan, authorities: ReadonlyMap<CaName, Ca>): Promise<void> {
-  if (existsSync(`${plan.dir}/${plan.file}.crt`)) return;
-  const ca = authorities.get(plan.ca);
-  if (ca === undefined) return;
-  const pair = await issue({ ...plan, ca });
-  writeKeyPair(plan.dir, plan.file, pair);
-}
-
 function ensureFile(path: string, content: () => string | Uint8Array): void {
   if (!existsSync(path)) writePrivateFile(path, content());
 }
@@ -91,19 +82,12 @@ function ensureSealingRing(plan: ClusterPlan): void {
   for (const file of files) ensureFile(file, () => ring);
 }
 
-interface BusRoot {
-  readonly operator: bus.NatsSigner;
-  readonly account: bus.NatsSigner;
-}
-
-async function createBusIdentities(plan: ClusterPlan): Promise<void> {
+function createBusIdentities(plan: ClusterPlan): void {
   const files = [
     ...plan.managed.flatMap(busIdentitiesOf).map(credentialsFile),
     ...plan.servers.map((host) => `${host.dir}/nats/nats.conf`),
   ];
-  // Loading the bus takes longer than anything else in a run that finds all there.
   if (files.every((file) => existsSync(file))) return;
-  const { createOperator, createAccount, createUser, natsServerConfig, ...rest } = await import("@trireme/bus");
   const rootFile = `${plan.dir}/pki/bus.json`;
   if (!existsSync(rootFile)) {
     const operator = createOperator(`trireme-${plan.name}`);
@@ -114,7 +98,7 @@ async function createBusIdentities(plan: ClusterPlan): Promise<void> {
   for (const host of plan.managed) {
     for (const identity of busIdentitiesOf(host)) {
       ensureFile(credentialsFile(identity), () =>
-        JSON.stringify(createUser({ name: identity.name, ...permissionsOf(identity, rest) }, root.account)),
+        JSON.stringify(createUser({ name: identity.name, ...permissionsOf(identity) }, root.account)),
       );
     }
   }
@@ -138,24 +122,4 @@ async function createBusIdentities(plan: ClusterPlan): Promise<void> {
 
 function credentialsFile(identity: BusIdentityPlan): string {
   return `${identity.dir}/nats-creds/${identity.file}.json`;
-}
-
-type Permissions = Pick<
-  typeof bus,
-  "relayPermissions" | "schedulerPermissions" | "controllersPermissions" | "nodePermissions" | "dnsPermissions"
->;
-
-function permissionsOf(identity: BusIdentityPlan, of: Permissions): bus.BusPermissions {
-  switch (identity.role) {
-    case "relay":
-      return of.relayPermissions();
-    case "scheduler":
-      return of.schedulerPermissions();
-    case "controllers":
-      return of.controllersPermissions();
-    case "node":
-      return of.nodePermissions(identity.node ?? "");
-    case "dns":
-      return of.dnsPermissions();
-  }
 }
