@@ -9,6 +9,14 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { CLUSTER, ROOT, ensureCluster, snapshotBefore, status, triOk } from "./cluster.ts";
 import { must } from "./process.ts";
 
+/**
+ * The API forgets which Secrets a deleted pod names before its node hears of the deletion: a watch that begins again in
+ * between is refused once, at most twice. What a node goes on asking for, it needs.
+ */
+function isParting(line: string, times: number): boolean {
+  return line.includes("no relationship found between node") && times <= 2;
+}
+
 describe("tri down --purge", () => {
   beforeAll(async () => {
     await ensureCluster();
@@ -16,13 +24,15 @@ describe("tri down --purge", () => {
 
   it("ends a campaign in which no part of the cluster was refused what it needs", async () => {
     const refused =
-      /User \\*"system:(?:serviceaccount:kube-system:|kube-|trireme-|dns:|node:)[^"]*" cannot [^\n]{0,200}/;
+      /User \\*"system:(?:serviceaccount:kube-system:|kube-|trireme-|dns:|node:)[^"]*" cannot [^\n]{0,200}/g;
     const lines: string[] = [];
     for (const { name } of [...(await status()).servers, ...(await status()).nodes]) {
       const dir = `/var/lib/trireme/${CLUSTER}/hosts/${name}/log`;
       for (const file of readdirSync(dir)) {
-        const found = refused.exec(readFileSync(join(dir, file), "utf8"));
-        if (found !== null) lines.push(`${name}/${file}: ${found[0]}`);
+        const found = Map.groupBy(readFileSync(join(dir, file), "utf8").matchAll(refused), ([line]) => line);
+        for (const [line, { length }] of found) {
+          if (!isParting(line, length)) lines.push(`${name}/${file}: ${line} (${length} times)`);
+        }
       }
     }
     expect(lines).toEqual([]);

@@ -12,11 +12,17 @@ export interface WriteReport {
   readonly longestGapMs: number;
 }
 
+export interface WriteStream {
+  /** How many writes were acknowledged until now. */
+  acknowledged(): number;
+  stop(): Promise<WriteReport>;
+}
+
 /**
  * Creates one ConfigMap after another through the admin's address, each under a new name, so that every acknowledgement
  * names an object that must be found later. A failed write is counted and never repeated.
  */
-export async function writeStream(namespace: string): Promise<{ stop(): Promise<WriteReport> }> {
+export async function writeStream(namespace: string): Promise<WriteStream> {
   const { server, ca, cert, key } = await adminCredentials();
   const acknowledged: string[] = [];
   const acknowledgedAt: number[] = [];
@@ -42,6 +48,7 @@ export async function writeStream(namespace: string): Promise<{ stop(): Promise<
     }
   })();
   return {
+    acknowledged: () => acknowledged.length,
     async stop() {
       stopped = true;
       await loop;
