@@ -80,11 +80,13 @@ export class JoinDoor {
     const joiner: Joiner = { role, name, address, replace, hostId: hostIdOf(host.publicKey) };
     if (role === "server") await this.refuseFixedServers();
     await this.admit(request.token, joiner);
+    const none: SignedIdentities = { certificates: {}, bus: {} };
+    // Signed before it is written down: a machine whose requests are refused is none of the cluster's.
+    const signed = role === "node" ? await issueNode(config.pkiDir, joiner, request, clock.now()) : none;
     await writeHost(pipeline, joiner, clock.now());
     log.info("a machine joins", { host: name, role, address, hostId: joiner.hostId });
     const facts = await this.facts();
-    if (role === "server") return { ...facts, certificates: {}, bus: {}, shared: readSharedFolder(config.pkiDir) };
-    return { ...facts, ...(await issueNode(config.pkiDir, joiner, request, clock.now())) };
+    return { ...facts, ...signed, ...(role === "server" ? { shared: readSharedFolder(config.pkiDir) } : {}) };
   }
 
   /** A record of a further server would hide those that have none from everybody's list. */
