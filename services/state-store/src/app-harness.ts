@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type ServiceError, credentials } from "@grpc/grpc-js";
 import { type Ca, type KeyPair, createCa, issue } from "@trireme/pki";
-import { ClusterClient, KVClient, LeaseClient, MaintenanceClient } from "@trireme/proto/etcdserverpb/rpc";
+import { ClusterClient, KVClient, LeaseClient, MaintenanceClient, WatchClient } from "@trireme/proto/etcdserverpb/rpc";
 import { createRegistry, silentLogger } from "@trireme/telemetry";
 import { type StoreApp, startStore } from "./app.ts";
 import type { StoreConfig } from "./config.ts";
@@ -24,6 +24,7 @@ export interface Clients {
   readonly lease: LeaseClient;
   readonly cluster: ClusterClient;
   readonly maintenance: MaintenanceClient;
+  readonly watch: WatchClient;
 }
 
 /** One authority, one folder, and members that come and go. */
@@ -113,6 +114,7 @@ export class StoreHarness {
       lease: open(LeaseClient),
       cluster: open(ClusterClient),
       maintenance: open(MaintenanceClient),
+      watch: open(WatchClient),
     };
   }
 

@@ -1,5 +1,5 @@
 import { TriremeError, assert } from "@trireme/base";
-import type * as mvcc from "@trireme/mvcc";
+import * as mvcc from "@trireme/mvcc";
 import * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import type * as kv from "@trireme/proto/mvccpb/kv";
 import type { Request } from "../apply/command.ts";
@@ -53,6 +53,11 @@ function known<T>(value: T | undefined, what: string): T {
   return value;
 }
 
+function sortOption<T>(value: T | undefined): T {
+  if (value === undefined) throw new TriremeError("BadRequest", "etcdserver: invalid sort option");
+  return value;
+}
+
 export function toRangeOp(request: rpc.RangeRequest): mvcc.RangeOp {
   return {
     type: "range",
@@ -62,8 +67,8 @@ export function toRangeOp(request: rpc.RangeRequest): mvcc.RangeOp {
     revision: toNumber(request.revision),
     keysOnly: request.keysOnly,
     countOnly: request.countOnly,
-    sortOrder: known(SORT_ORDERS[request.sortOrder], "sort order"),
-    sortTarget: known(SORT_TARGETS[request.sortTarget], "sort target"),
+    sortOrder: sortOption(SORT_ORDERS[request.sortOrder]),
+    sortTarget: sortOption(SORT_TARGETS[request.sortTarget]),
     minModRevision: toNumber(request.minModRevision),
     maxModRevision: toNumber(request.maxModRevision),
     minCreateRevision: toNumber(request.minCreateRevision),
@@ -102,7 +107,8 @@ function toOp(op: rpc.RequestOp): mvcc.Op {
     case "requestTxn":
       return toTxnOp(request.value);
     case undefined:
-      throw new TriremeError("BadRequest", "etcdserver: key is not provided");
+      // An operation of no kind: etcd says of it that its key was not found.
+      throw mvcc.storeError("keyNotFound");
   }
 }
 
@@ -212,10 +218,17 @@ export function fromDeleteRangeResult(
   return { header, deleted: BigInt(result.deleted), prevKvs: result.prevKvs.map(fromKeyValue) };
 }
 
-export function fromTxnResult(result: mvcc.TxnResult, header: rpc.ResponseHeader): rpc.TxnResponse {
-  // As etcd does, operations inside carry the revision alone.
-  const inner: rpc.ResponseHeader = { clusterId: 0n, memberId: 0n, raftTerm: 0n, revision: header.revision };
-  return { header, succeeded: result.succeeded, responses: result.responses.map((each) => fromOpResult(each, inner)) };
+/** As etcd does, operations inside a transaction carry the revision alone, and a nested transaction not even that. */
+const NO_HEADER: rpc.ResponseHeader = { clusterId: 0n, memberId: 0n, raftTerm: 0n, revision: 0n };
+
+export function fromTxnResult(
+  result: mvcc.TxnResult,
+  header: rpc.ResponseHeader,
+  own: rpc.ResponseHeader = header,
+): rpc.TxnResponse {
+  const inner: rpc.ResponseHeader = { ...NO_HEADER, revision: header.revision };
+  const responses = result.responses.map((each) => fromOpResult(each, inner));
+  return { header: own, succeeded: result.succeeded, responses };
 }
 
 function fromOpResult(result: mvcc.OpResult, header: rpc.ResponseHeader): rpc.ResponseOp {
@@ -227,7 +240,7 @@ function fromOpResult(result: mvcc.OpResult, header: rpc.ResponseHeader): rpc.Re
     case "deleteRange":
       return { response: { $case: "responseDeleteRange", value: fromDeleteRangeResult(result, header) } };
     case "txn":
-      return { response: { $case: "responseTxn", value: fromTxnResult(result, header) } };
+      return { response: { $case: "responseTxn", value: fromTxnResult(result, header, NO_HEADER) } };
   }
 }
 

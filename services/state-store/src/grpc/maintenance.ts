@@ -104,7 +104,9 @@ async function answerAlarm(requests: Requests, request: rpc.AlarmRequest): Promi
   }
   if (request.alarm === rpc.AlarmType.NONE) throw new TriremeError("BadRequest", "etcdserver: unknown alarm");
   const changed = await requests.setAlarm(request);
-  const alarms = changed ? [{ memberID: request.memberID, alarm: request.alarm }] : [];
+  // As etcd: an alarm that is on already is named again, one that was off already is not.
+  const told = changed || request.action === rpc.AlarmRequest_AlarmAction.ACTIVATE;
+  const alarms = told ? [{ memberID: request.memberID, alarm: request.alarm }] : [];
   return { header: requests.header(), alarms };
 }
 

@@ -121,7 +121,7 @@ class WatchSession {
       this.send({ watchId: ALL_WATCHERS, created: true, canceled: true, cancelReason: refusal });
       return;
     }
-    // An empty key with an end means "from the first key", as etcd reads it.
+    // As etcd reads it: an empty key is the smallest that there is, and with an end it means "from the first key".
     const key = request.key.length === 0 ? "\0" : toKey(request.key);
     const spec = {
       key: key === "\0" && request.rangeEnd.length > 0 ? "" : key,
@@ -147,7 +147,9 @@ class WatchSession {
     if (this.watches.size >= MAX_WATCHERS) return `etcdserver: a stream holds at most ${MAX_WATCHERS} watches`;
     if (this.watches.has(id)) return "mvcc: duplicate watch ID provided on the WatchStream";
     if (request.startRevision < 0n) return "etcdserver: a watch cannot start at a negative revision";
-    if (request.key.length === 0 && request.rangeEnd.length === 0) return ERROR_TEXT.emptyKey;
+    const { key, rangeEnd } = request;
+    const toTheEnd = rangeEnd.length === 1 && rangeEnd[0] === 0;
+    if (rangeEnd.length > 0 && !toTheEnd && Buffer.compare(key, rangeEnd) >= 0) return "mvcc: watcher range is empty";
     return undefined;
   }
 
