@@ -19,9 +19,9 @@ export const NATS_TLS_NAME = "nats.trireme";
 
 /** PEM texts of one side of a mutual TLS connection. */
 export interface BusTls {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
+  readonly ca: string | Buffer;
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
 }
 
 /** How to reach the servers, and as whom. */
@@ -225,8 +225,9 @@ class NatsBus implements Bus {
   private async dial(server: string): Promise<NatsConnection> {
     const { jwt, seed } = this.options.credentials();
     const { ca, cert, key } = this.options.tls();
+    const pem = { ca: String(ca), cert: String(cert), key: String(key) };
     // The library hands these options to node's tls, its own type only lacks the name.
-    const tls = { ca, cert, key, servername: NATS_TLS_NAME, minVersion: "TLSv1.2" };
+    const tls = { ...pem, servername: NATS_TLS_NAME, minVersion: "TLSv1.2" };
     return connect({
       servers: [server],
       name: this.options.name,

@@ -61,8 +61,10 @@ export class ApiServer {
   readonly address: string;
   private readonly host: string;
   private readonly port: number;
-  /** Read from PEM once, not for each connection. */
-  private readonly secureContext: SecureContext;
+  private readonly tls: ClientTls;
+  /** Read from PEM once, not for each connection; and of which certificate it is. */
+  private secureContext: SecureContext;
+  private certificate: ClientTls["cert"];
   /**
    * The newest ticket of this server. With it a handshake needs no signatures: when the bus is lost every informer opens a
    * watch at once, each on a connection of its own, and full handshakes alone would keep the machines busy for a second.
@@ -73,7 +75,7 @@ export class ApiServer {
   private readonly onDead: () => void;
   private pooled: Agent;
   /** For questions alone: they must not wait in line behind what they ask about. */
-  private readonly probing: Agent;
+  private probing: Agent;
   private readonly active = new Set<(reason: Error) => void>();
   private lastHeard = 0;
   private misses = 0;
@@ -88,7 +90,9 @@ export class ApiServer {
     if (at <= 0 || !Number.isInteger(this.port) || this.port < 1) {
       throw new TriremeError("BadRequest", `${JSON.stringify(address)} is not host:port`);
     }
-    this.secureContext = createSecureContext({ ca: tls.ca, cert: tls.cert, key: tls.key, minVersion: "TLSv1.2" });
+    this.tls = tls;
+    this.certificate = tls.cert;
+    this.secureContext = secureContextOf(tls);
     this.timing = timing;
     this.clock = clock;
     this.onDead = onDead;
@@ -98,6 +102,7 @@ export class ApiServer {
 
   /** Sends a request. `exclusive`: on a connection of its own, as a watch needs. */
   open(outgoing: Outgoing, exclusive: boolean): OpenedRequest {
+    this.followIdentity();
     let sent = false;
     let cancelConnect: (() => void) | undefined;
     const agent = exclusive ? this.createAgent(false) : this.pooled;
@@ -125,8 +130,9 @@ export class ApiServer {
       cancelConnect = this.clock.after(this.timing.connectMs, () =>
         abort(new Error(`no connection within ${this.timing.connectMs} ms`)),
       );
+      const { certificate } = this;
       (socket as TLSSocket).on("session", (session) => {
-        this.session = session;
+        if (certificate === this.certificate) this.session = session;
       });
       socket.once("secureConnect", () => {
         sent = true;
@@ -163,6 +169,7 @@ export class ApiServer {
   }
 
   private probeOnce(path: string): Promise<"yes" | "no" | "stale"> {
+    this.followIdentity();
     return new Promise((resolve) => {
       const req = httpsRequest({
         host: this.host,
@@ -197,6 +204,22 @@ export class ApiServer {
     for (const abort of [...this.active]) abort(reason);
     this.pooled.destroy();
     this.probing.destroy();
+  }
+
+  /**
+   * Where the certificate was renewed, what comes from now on goes over new connections: a kept one, or one that an old ticket
+   * opens, would go on in the old certificate's name. What is under way ends where it began.
+   */
+  private followIdentity(): void {
+    if (this.tls.cert === this.certificate) return;
+    this.certificate = this.tls.cert;
+    this.secureContext = secureContextOf(this.tls);
+    this.session = undefined;
+    for (const agent of [this.pooled, this.probing]) {
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    }
+    this.pooled = this.createAgent(true);
+    this.probing = this.createAgent(true);
   }
 
   private tlsOptions(): { secureContext: SecureContext; servername: string; session?: Buffer } {
@@ -266,4 +289,8 @@ export class ApiServer {
     for (const abort of [...this.active]) abort(new Error("the server does not answer"));
     old.destroy();
   }
+}
+
+function secureContextOf({ ca, cert, key }: ClientTls): SecureContext {
+  return createSecureContext({ ca, cert, key, minVersion: "TLSv1.2" });
 }

@@ -227,6 +227,49 @@ it("proves itself once to a server, and then opens connections by its ticket, as
   expect(server.seen[0]).not.toContain("undefined");
 });
 
+it("goes on under a renewed certificate over new connections, while what is under way ends on its own", async () => {
+  const ca = await createCa("renewing CA");
+  const pair = await issue({ ca, cn: "api", sans: ["127.0.0.1"], server: true });
+  const users: string[] = [];
+  let finish = (): void => {};
+  const server = createServer({ ...pair, ca: ca.cert, requestCert: true, rejectUnauthorized: true }, (req, res) => {
+    users.push(String((req.socket as TLSSocket).getPeerCertificate().subject.CN));
+    if (users.length === 2) finish = () => json(res, 200, { metadata: { name: "slow" } });
+    else json(res, 200, { metadata: {} });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  cleanups.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  let identity = { ca: ca.cert, ...(await issue({ ca, cn: "before", client: true })) };
+  const live = {
+    get ca() {
+      return identity.ca;
+    },
+    get cert() {
+      return identity.cert;
+    },
+    get key() {
+      return identity.key;
+    },
+  };
+  const servers = [`127.0.0.1:${(server.address() as AddressInfo).port}`];
+  const client = createApiClient({ servers, tls: live, userAgent: "test", timing: TIMING });
+  cleanups.push(() => client.close());
+  const pods = client.resource(PODS, "ns");
+  await pods.get("a");
+  const slow = pods.get("slow");
+  await until(() => users.length === 2);
+  identity = { ca: ca.cert, ...(await issue({ ca, cn: "after", client: true })) };
+  await pods.get("b");
+  await pods.get("c");
+  finish();
+  expect(await slow).toMatchObject({ metadata: { name: "slow" } });
+  await pods.get("d");
+  expect(users).toEqual(["before", "before", "after", "after", "after"]);
+});
+
 describe("failover", () => {
   it("passes over servers that refuse, and returns to the first once it is ready", async () => {
     const first = await refusing();

@@ -21,13 +21,13 @@ import type {
 import { runWatch } from "./watch.ts";
 
 /** How to reach the apiservers, and as whom. */
-export interface ClientOptions extends TransportOptions {
+export type ClientOptions = TransportOptions & {
   /** `host:port` of every apiserver, the preferred one first. */
   readonly servers: readonly string[];
   readonly userAgent: string;
   /** The fence of every write, `<election>=<revision>`, or undefined when not in office. */
   readonly fence?: () => string | undefined;
-}
+};
 
 const PATCH_TYPES: Readonly<Record<PatchType, string>> = {
   merge: "application/merge-patch+json",

@@ -7,14 +7,17 @@ import { ServerPool } from "./server-pool.ts";
 import { type ClientTiming, DEFAULT_TIMING } from "./timing.ts";
 import type { RawResponse } from "./types.ts";
 
+/** Who the client is: PEM texts, or `tls`, whose fields may change: each new connection is made with what they are then. */
+export type ClientIdentity = ClientTls | { readonly tls: ClientTls };
+
 /** What the transport needs to know; see `ClientOptions`. */
-export interface TransportOptions extends ClientTls {
+export type TransportOptions = ClientIdentity & {
   readonly servers: readonly string[];
   readonly log?: Logger;
   readonly registry?: Registry;
   readonly clock?: Clock;
   readonly timing?: Partial<ClientTiming>;
-}
+};
 
 /** Largest answer: a list of ten thousand pods is about 50 MB; beyond this something is wrong. */
 const MAX_RESPONSE_BYTES = 256 * 1024 * 1024;
@@ -52,7 +55,7 @@ export class Transport {
     this.log = options.log ?? silentLogger;
     this.metrics = clientMetrics(options.registry);
     this.pool = new ServerPool(options.servers);
-    this.tls = { ca: options.ca, cert: options.cert, key: options.key };
+    this.tls = "tls" in options ? options.tls : options;
     for (const address of options.servers) this.server(address);
   }
 

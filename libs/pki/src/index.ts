@@ -39,6 +39,7 @@ export {
   withSealingKeys,
   withoutSealingKeys,
 } from "./sealing-ring.ts";
+export { type IdentityFiles, LiveIdentity, type TlsFiles } from "./live-identity.ts";
 export { type NodeIdentity, hostIdOf, nodeIdentities } from "./node-identities.ts";
 export { readSharedFolder, sharedFolderOf, writeSharedFolder } from "./shared-folder.ts";
 export {

@@ -9,7 +9,13 @@
  * that is made at scrape time ({@link Exposition}). Ports and paths of all processes are in DESIGN.md.
  */
 export { Exposition, type Family, type FamilyType, type SampleLabels } from "./exposition.ts";
-export { MetricsServer, type MetricsServerOptions, type PageJudge, type PageRequest } from "./metrics-server.ts";
+export {
+  MetricsServer,
+  type MetricsServerOptions,
+  type PageJudge,
+  type PageRequest,
+  type ServingTls,
+} from "./metrics-server.ts";
 export { type Page, offerPage, pageOf } from "./pages.ts";
 export { type LogKeys, type LogLevel, type Logger, type LoggerOptions, createLogger, silentLogger } from "./log.ts";
 export {

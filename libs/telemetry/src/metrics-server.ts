@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Server, createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { hasCode } from "@trireme/base";
 import type { Logger } from "./log.ts";
@@ -25,10 +26,18 @@ export interface PageRequest {
 /** Decides who may read: resolves, or throws `Unauthorized`, `Forbidden` or, when it cannot tell, anything else. */
 export type PageJudge = (request: PageRequest) => Promise<void>;
 
+/** A server's own certificate with its key, and the CA of its callers' certificates; PEM. */
+export interface ServingTls {
+  readonly ca: string | Buffer;
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  /** Where these may change while the server runs: calls the listener after each change, and answers how to stop that. */
+  onChange?(listener: () => void): () => void;
+}
+
 /** What a metrics server serves, and to whom. */
 export interface MetricsServerOptions {
-  /** Its own certificate, and the CA of its callers' certificates. */
-  readonly tls: { readonly ca: string | Buffer; readonly cert: string | Buffer; readonly key: string | Buffer };
+  readonly tls: ServingTls;
   /** Pages by path, such as `/metrics`. */
   readonly pages: ReadonlyMap<string, Page>;
   /** What keeps this process from being ready; empty: it is. Served to everybody. */
@@ -44,11 +53,16 @@ export interface MetricsServerOptions {
 export class MetricsServer {
   private readonly server: Server;
   private readonly options: MetricsServerOptions;
+  private readonly stopFollowing: (() => void) | undefined;
 
   constructor(options: MetricsServerOptions) {
     this.options = options;
     // Certificates are asked for, not demanded: a bearer token will do. The judge refuses, with a sentence.
-    const tls = { ...options.tls, requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.2" } as const;
+    const context = () => {
+      const { ca, cert, key } = options.tls;
+      return { ca, cert, key, minVersion: "TLSv1.2" } as const;
+    };
+    const tls = { ...context(), requestCert: true, rejectUnauthorized: false };
     this.server = createServer({ ...tls, requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
       this.answer(request, response).catch((thrown: unknown) => {
         options.log.error("metrics could not be rendered", { path: request.url, err: thrown });
@@ -56,6 +70,8 @@ export class MetricsServer {
         response.end("the metrics could not be read; the log of this process says why\n");
       });
     });
+    // Connections that there are keep what they began with.
+    this.stopFollowing = options.tls.onChange?.(() => this.server.setSecureContext(context()));
     this.server.maxConnections = MAX_CONNECTIONS;
     this.server.headersTimeout = REQUEST_TIMEOUT_MS;
     this.server.on("tlsClientError", (error) => options.log.debug("tls handshake failed", { err: error }));
@@ -66,7 +82,13 @@ export class MetricsServer {
     await once(this.server, "listening");
   }
 
+  /** Where it listens. */
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
   async close(): Promise<void> {
+    this.stopFollowing?.();
     const closed = once(this.server, "close");
     this.server.close();
     this.server.closeAllConnections();

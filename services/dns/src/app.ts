@@ -8,6 +8,7 @@ import type { NatsCredentials } from "@trireme/bus";
 import { createNatsBus } from "@trireme/bus";
 import { createApiClient, delegatedJudge } from "@trireme/client";
 import { ServerDirectory, createInformerFactory } from "@trireme/controller";
+import { LiveIdentity } from "@trireme/pki";
 import { type Logger, MetricsServer, type Registry, pageOf } from "@trireme/telemetry";
 import type { DnsConfig } from "./config.ts";
 import { dnsMetrics } from "./metrics.ts";
@@ -24,14 +25,16 @@ export interface Dns {
 /** Starts the cluster DNS of one node. */
 export async function startDns(config: DnsConfig, log: Logger, registry: Registry): Promise<Dns> {
   const text = (file: string): string => readFileSync(join(config.pkiDir, file), "utf8");
-  const tls = () => ({ ca: text("ca.crt"), cert: text("dns.crt"), key: text("dns.key") });
-  const stops: (() => unknown)[] = [];
+  const tls = new LiveIdentity({ dir: config.pkiDir, name: "dns" }, (err) => {
+    log.error("the certificate cannot be followed: the last one stays", { err });
+  });
+  const stops: (() => unknown)[] = [() => tls.close()];
   const { apiServers, natsUrls, serversFile: file } = config;
   const servers = new ServerDirectory({ apiServers, natsUrls, file, log });
-  const client = createApiClient({ servers: servers.apiServers, ...tls(), userAgent: "dns/0.1.0", log, registry });
+  const client = createApiClient({ servers: servers.apiServers, tls, userAgent: "dns/0.1.0", log, registry });
   const bus = createNatsBus({
     servers: servers.natsUrls,
-    tls,
+    tls: () => tls,
     credentials: () => JSON.parse(text(join("nats-creds", "dns.json"))) as NatsCredentials,
     name: `dns ${config.name}`,
     log,
@@ -64,7 +67,7 @@ export async function startDns(config: DnsConfig, log: Logger, registry: Registr
   const healthy = (): boolean => services.hasSynced && slices.hasSynced;
   const { address } = config;
   const https = new MetricsServer({
-    tls: tls(),
+    tls,
     pages: new Map([["/metrics", pageOf(registry)]]),
     problems: () => (healthy() ? [] : ["services are not known yet"]),
     judge: delegatedJudge(client, () => systemClock.monotonic()),
@@ -76,7 +79,6 @@ export async function startDns(config: DnsConfig, log: Logger, registry: Registr
   const upstream = createUpstream(nameserversOf(resolvConf, [address]));
   const metrics = dnsMetrics(registry, `dns://${address}:${config.port}`, config.clusterDnsDomain);
   stops.push(await serveDns({ address, port: config.port, zone: current, upstream, metrics, log }));
-  stops.push(endWhenRenewed(() => text("dns.crt"), log));
   factory.start();
   void factory.synced().then(() => log.info("dns ready", { services: services.list().length }));
   return {
@@ -90,19 +92,4 @@ export async function startDns(config: DnsConfig, log: Logger, registry: Registr
       }
     },
   };
-}
-
-/** The agent renews certificates of this machine once in many months: a look an hour is soon enough. */
-const LOOK_EVERY_MS = 60 * 60_000;
-
-/** Ends this process when its certificate was renewed, so that its next start, a moment later, reads the new one. */
-function endWhenRenewed(read: () => string, log: Logger): () => void {
-  const before = read();
-  const timer = setInterval(() => {
-    if (read() === before) return;
-    log.info("the certificate was renewed: starting again with it");
-    process.kill(process.pid, "SIGTERM");
-  }, LOOK_EVERY_MS);
-  timer.unref();
-  return () => clearInterval(timer);
 }

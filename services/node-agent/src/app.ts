@@ -9,6 +9,7 @@ import { actorDecisionCodec, actorSubject, createNatsBus } from "@trireme/bus";
 import { createApiClient, delegatedJudge } from "@trireme/client";
 import { ServerDirectory, createEventRecorder, createInformerFactory } from "@trireme/controller";
 import { createCri, watchRuntimeEvents } from "@trireme/cri";
+import { LiveIdentity } from "@trireme/pki";
 import { type Logger, MetricsServer, type Registry, createRegistry } from "@trireme/telemetry";
 import type { AgentConfig } from "./config.ts";
 import { createDrainer } from "./drain/drainer.ts";
@@ -38,7 +39,6 @@ import { readRuntime } from "./pods/runtime-view.ts";
 import { check } from "./probes/checks.ts";
 import { createProber } from "./probes/prober.ts";
 import { serveGrpc } from "./server/grpc-server.ts";
-import { readTls } from "./server/tls.ts";
 import { podStreams } from "./streams/pod-streams.ts";
 import { apiStatusSink } from "./status/status-writer.ts";
 import { startSampler } from "./usage/sampler.ts";
@@ -64,22 +64,25 @@ const MAX_PARALLEL = 8;
 export async function startAgent(config: AgentConfig, log: Logger, registry: Registry): Promise<Agent> {
   const clock = systemClock;
   const node = { name: config.name, address: config.address };
-  const tls = readTls(config.pkiDir, "node");
   const stops: (() => unknown)[] = [];
+  const tls = new LiveIdentity({ dir: config.pkiDir, name: "node" }, (err) => {
+    log.error("the node's certificate cannot be followed: the last one stays", { err });
+  });
+  stops.push(() => tls.close());
   let pods: PodSet | undefined;
   let ready = false;
   // The service proxy's series are on a page of their own, as if it were kube-proxy beside us.
   const proxyRegistry = createRegistry({ processMetrics: false });
   const metrics = agentMetrics(registry, proxyRegistry, {
     node: config.name,
-    certificate: tls.cert,
+    certificate: () => tls.cert,
     counts: () => pods?.counts() ?? { pods: 0, containers: {} },
     clock,
   });
   let pageSources: PageSources | undefined;
   const { apiServers, natsUrls, serversFile: file } = config;
   const servers = new ServerDirectory({ apiServers, natsUrls, file, writes: true, log });
-  const client = createApiClient({ servers: servers.apiServers, ...tls, userAgent: "node-agent/0.1.0", log, registry });
+  const client = createApiClient({ servers: servers.apiServers, tls, userAgent: "node-agent/0.1.0", log, registry });
   const https = new MetricsServer({
     tls,
     pages: agentPages(registry, proxyRegistry, () => pageSources),
@@ -95,7 +98,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
   const cri = createCri({ socket: config.criSocket, observe: metrics.runtimeOperation });
   const bus = createNatsBus({
     servers: servers.natsUrls,
-    tls: () => readTls(config.pkiDir, "node"),
+    tls: () => tls,
     credentials: () =>
       JSON.parse(readFileSync(join(config.pkiDir, "nats-creds", "node.json"), "utf8")) as NatsCredentials,
     name: `node-agent ${config.name}`,
@@ -109,9 +112,7 @@ export async function startAgent(config: AgentConfig, log: Logger, registry: Reg
     () => client.close(),
     () => bus.close(),
   );
-  // Old certificates count until the end of this life of the process; the next one, a moment later, reads the new ones.
-  const onCertificates = (): void => void process.kill(process.pid, "SIGTERM");
-  stops.push(startRenewal({ ...node, pkiDir: config.pkiDir, client, clock, log, onCertificates }));
+  stops.push(startRenewal({ ...node, pkiDir: config.pkiDir, identity: tls, client, clock, log }));
   const factory = createInformerFactory({ client, bus, clock, log, registry });
   stops.push(() => factory.stop());
   const informers = informersOf(factory, config.name);

@@ -20,7 +20,7 @@ export interface AgentMetrics {
 export interface AgentFacts {
   readonly node: string;
   /** The agent's certificate, PEM: it is both its server's and its client's. */
-  readonly certificate: string;
+  readonly certificate: () => string | Buffer;
   readonly counts: () => { readonly pods: number; readonly containers: Readonly<Record<string, number>> };
   readonly clock: Clock;
 }
@@ -47,11 +47,10 @@ export function agentMetrics(
   registry.gauge("kubelet_running_containers", "Containers by state.", ["container_state"], (gauge) => {
     for (const [state, count] of Object.entries(counts().containers)) gauge.set(count, { container_state: state });
   });
-  const endsAt = Date.parse(new X509Certificate(certificate).validTo);
   for (const side of ["client", "server"] as const) {
     const name = `kubelet_certificate_manager_${side}_ttl_seconds`;
     registry.gauge(name, `What is left of the life of the ${side} certificate.`, [], (gauge) => {
-      gauge.set((endsAt - clock.now()) / 1000);
+      gauge.set((Date.parse(new X509Certificate(certificate()).validTo) - clock.now()) / 1000);
     });
   }
   let lastRelist: number | undefined;

@@ -7,13 +7,28 @@ const day = { fromMs: 0, toMs: 24 * HOUR };
 
 describe("a renewal", () => {
   it("comes after two thirds of a life, each kind by itself", () => {
-    expect(decideRenewal([year], [day], 15 * HOUR)).toEqual({ certificates: false, bus: false });
-    expect(decideRenewal([year], [day], 16 * HOUR)).toEqual({ certificates: false, bus: true });
-    expect(decideRenewal([year], [], 244 * 24 * HOUR)).toEqual({ certificates: true, bus: false });
+    expect(decideRenewal([year], [day], 15 * HOUR)).toMatchObject({ certificates: false, bus: false });
+    expect(decideRenewal([year], [day], 16 * HOUR)).toMatchObject({ certificates: false, bus: true });
+    expect(decideRenewal([year], [], 244 * 24 * HOUR)).toMatchObject({ certificates: true, bus: false });
   });
 
   it("is due for whichever ends first, and for what has ended", () => {
     expect(decideRenewal([year, day], [], 20 * HOUR).certificates).toBe(true);
     expect(decideRenewal([], [day], 400 * HOUR).bus).toBe(true);
+  });
+
+  it("is looked for when the first is due, and each hour at least", () => {
+    const short = { fromMs: 0, toMs: 90_000 };
+    expect(decideRenewal([year], [day], 15.5 * HOUR).lookInMs).toBe(HOUR / 2);
+    expect(decideRenewal([year], [short], 20_000).lookInMs).toBe(40_000);
+    expect(decideRenewal([year], [], 0).lookInMs).toBe(HOUR);
+    expect(decideRenewal([], [], 0).lookInMs).toBe(HOUR);
+  });
+
+  it("is tried again the sooner the less is left, but not without a pause", () => {
+    expect(decideRenewal([], [day], 16 * HOUR).lookInMs).toBe(0.8 * HOUR);
+    expect(decideRenewal([], [day], 23 * HOUR).lookInMs).toBe(HOUR / 10);
+    expect(decideRenewal([], [day], 24 * HOUR - 1).lookInMs).toBe(10_000);
+    expect(decideRenewal([], [day], 400 * HOUR).lookInMs).toBe(10_000);
   });
 });

@@ -6,6 +6,7 @@ import { type NatsCredentials, publicKeyOfSeed, readClaims } from "@trireme/bus"
 import { type ApiClient, errorFromResponse } from "@trireme/client";
 import {
   type IdentityRequests,
+  type LiveIdentity,
   RENEW_PATH,
   type SignedIdentities,
   createRequest,
@@ -13,64 +14,72 @@ import {
   writePrivateFile,
 } from "@trireme/pki";
 import type { Logger } from "@trireme/telemetry";
-import { type Validity, decideRenewal } from "./decide-renewal.ts";
-
-/** Claims live a day, so an hour is soon enough; a failure is tried again at the next look. */
-const LOOK_EVERY_MS = 60 * 60_000;
+import { type Renewal, type Validity, decideRenewal } from "./decide-renewal.ts";
 
 /** What renewing needs of the agent. */
 export interface RenewalOptions {
   readonly name: string;
   readonly address: string;
   readonly pkiDir: string;
+  /** The node's own, as it is followed by who serves with it: one that somebody else replaced is looked at when that happens. */
+  readonly identity: Pick<LiveIdentity, "onChange">;
   readonly client: ApiClient;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Called when new certificates are there, which count from the next start on. */
-  readonly onCertificates: () => void;
 }
 
 /**
  * Has the machine's certificates and bus claims, the DNS' included, signed anew before they end, with the node's own identity and
- * for its own keys. The bus reads its claims at each connection. Answers how to stop.
+ * for its own keys. Who serves or connects with a certificate follows its file; the bus reads its claims at each connection.
+ * Answers how to stop.
  */
 export function startRenewal(options: RenewalOptions): () => void {
-  const { clock, log } = options;
+  const { clock, identity, log } = options;
   let stopped = false;
   let cancel: (() => void) | undefined;
   const look = async (): Promise<void> => {
+    cancel = undefined;
     try {
       await renewWhatIsDue(options);
     } catch (thrown) {
       log.warn("certificates or bus claims were not renewed", { err: errorFrom(thrown) });
     }
-    if (!stopped) cancel = clock.after(LOOK_EVERY_MS, () => void look());
+    if (!stopped) cancel = clock.after(dueOf(options).lookInMs, () => void look());
   };
+  const forget = identity.onChange(() => {
+    // A look that is under way sees it at its end.
+    if (cancel === undefined) return;
+    cancel();
+    void look();
+  });
   void look();
   return () => {
     stopped = true;
+    forget();
     cancel?.();
   };
 }
 
-async function renewWhatIsDue({
-  name,
-  address,
-  pkiDir,
-  client,
-  clock,
-  log,
-  onCertificates,
-}: RenewalOptions): Promise<void> {
+/** What is on disk: the identities that this machine has keys for, and the claims. */
+function readOwn({ name, address, pkiDir }: RenewalOptions) {
   const identities = nodeIdentities(name, address).filter(({ file }) => existsSync(join(pkiDir, `${file}.key`)));
-  const now = clock.now();
-  const credentials = identities.flatMap(({ file }) => readCredentials(pkiDir, file) ?? []);
-  const due = decideRenewal(
-    identities.map(({ file }) => certificateValidity(readFileSync(join(pkiDir, `${file}.crt`)))),
+  return { identities, credentials: identities.flatMap(({ file }) => readCredentials(pkiDir, file) ?? []) };
+}
+
+function dueOf(options: RenewalOptions): Renewal {
+  const { identities, credentials } = readOwn(options);
+  return decideRenewal(
+    identities.map(({ file }) => certificateValidity(readFileSync(join(options.pkiDir, `${file}.crt`)))),
     credentials.flatMap(({ value }) => claimsValidity(value.jwt) ?? []),
-    now,
+    options.clock.now(),
   );
+}
+
+async function renewWhatIsDue(options: RenewalOptions): Promise<void> {
+  const { pkiDir, client, log } = options;
+  const due = dueOf(options);
   if (!due.certificates && !due.bus) return;
+  const { identities, credentials } = readOwn(options);
   const certificates: Record<string, string> = {};
   for (const { file, cn, o, sans } of due.certificates ? identities : []) {
     certificates[file] = await createRequest({ cn, o, sans }, readFileSync(join(pkiDir, `${file}.key`), "utf8"));
@@ -88,8 +97,7 @@ async function renewWhatIsDue({
   for (const [file, cert] of Object.entries(signed.certificates)) {
     if (identities.some((identity) => identity.file === file)) writePrivateFile(join(pkiDir, `${file}.crt`), cert);
   }
-  log.info("identities renewed", { ...due });
-  if (due.certificates) onCertificates();
+  log.info("identities renewed", { certificates: due.certificates, bus: due.bus });
 }
 
 function readCredentials(pkiDir: string, file: string): { file: string; value: NatsCredentials } | undefined {

@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { Server, ServerCredentials, ServerInterceptingCall, status } from "@grpc/grpc-js";
+import { Server, ServerInterceptingCall, experimental, status } from "@grpc/grpc-js";
 import type { ServerInterceptor, ServerWritableStream, ServiceError } from "@grpc/grpc-js";
 import type { ErrorCode } from "@trireme/base";
 import { errorFrom } from "@trireme/base";
@@ -7,7 +7,7 @@ import type { LogsRequest, LogsResponse } from "@trireme/proto/trireme/node/v1/n
 import { NodeServiceService } from "@trireme/proto/trireme/node/v1/node";
 import type { StreamSource, TunnelCall } from "../streams/tunnel.ts";
 import { serveTunnel } from "../streams/tunnel.ts";
-import type { TlsFiles } from "./tls.ts";
+import type { LiveIdentity } from "@trireme/pki";
 
 /** Streams a log; rejects with a TriremeError before the first piece when there is none. */
 export type LogSource = (request: LogsRequest, signal: AbortSignal) => AsyncIterable<Buffer>;
@@ -34,16 +34,13 @@ const KEEPALIVE = { "grpc.keepalive_time_ms": 30_000, "grpc.keepalive_timeout_ms
 export async function serveGrpc(options: {
   readonly address: string;
   readonly port: number;
-  readonly tls: TlsFiles;
+  readonly tls: LiveIdentity;
   readonly logs: LogSource;
   readonly streams: StreamSource;
 }): Promise<() => void> {
   const { tls } = options;
-  const credentials = ServerCredentials.createSsl(
-    Buffer.from(tls.ca),
-    [{ cert_chain: Buffer.from(tls.cert), private_key: Buffer.from(tls.key) }],
-    true,
-  );
+  // A renewed certificate is shown to new connections; streams into pods go on.
+  const credentials = experimental.createCertificateProviderServerCredentials(tls, tls, true);
   let tunnels = 0;
   const server = new Server({ interceptors: [onlyApiservers], ...KEEPALIVE });
   server.addService(NodeServiceService, {
