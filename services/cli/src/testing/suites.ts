@@ -10,6 +10,8 @@ import { type Tally, type VitestReport, tallyLines, tallyReport } from "./tally.
 export interface Suite {
   readonly name: string;
   readonly help: string;
+  /** What continuous integration passes on. */
+  readonly ci?: readonly string[];
   run(root: string, extra: readonly string[]): Promise<Tally>;
 }
 
@@ -32,11 +34,25 @@ export const SUITES: readonly Suite[] = [
   { name: "check", help: "proto lint, types, lint, format, nothing unused", run: runChecks },
   vitestSuite("unit", "one module at a time", [`--maxWorkers=${UNIT_WORKERS}`]),
   vitestSuite("tidy", "the rules of the house"),
-  { name: "sim", help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs", run: runSim },
+  {
+    name: "sim",
+    help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs",
+    run: (root, extra) => runScript("sim", [process.execPath, "test/sim/main.ts"], root, extra),
+  },
   vitestSuite("integration", "one part with real neighbours"),
   vitestSuite("e2e", "a whole local cluster with real clients"),
   chaosSuite(),
-  { name: "fresh", help: "the README's commands inside a bare Debian root", run: runFresh },
+  {
+    name: "faults",
+    help: "the store's processes under faults F1-F26: [F1 F7 ...] [--rounds N]",
+    ci: ["--ci"],
+    run: (root, extra) => runScript("faults", [process.execPath, "test/chaos/store/main.ts"], root, extra),
+  },
+  {
+    name: "fresh",
+    help: "the README's commands inside a bare Debian root",
+    run: (root) => runScript("fresh", ["bash", "test/fresh/fresh.sh"], root, []),
+  },
 ];
 
 /** Finds a suite, or says which there are. */
@@ -94,16 +110,16 @@ function vitestSuite(name: string, help: string, options: readonly string[] = []
   };
 }
 
-async function runSim(root: string, extra: readonly string[]): Promise<Tally> {
+/** A suite that is a program of its own, whose output is lines `ok NAME` and `not ok NAME`. */
+async function runScript(
+  name: string,
+  command: readonly string[],
+  root: string,
+  extra: readonly string[],
+): Promise<Tally> {
   const start = performance.now();
-  const { code, output } = await runShown([process.execPath, "test/sim/main.ts", ...extra], root);
-  return tallyLines("sim", output, code, secondsSince(start));
-}
-
-async function runFresh(root: string): Promise<Tally> {
-  const start = performance.now();
-  const { code, output } = await runShown(["bash", "test/fresh/fresh.sh"], root);
-  return tallyLines("fresh", output, code, secondsSince(start));
+  const { code, output } = await runShown([...command, ...extra], root);
+  return tallyLines(name, output, code, secondsSince(start));
 }
 
 /**
