@@ -75,6 +75,22 @@ describe("a follower", () => {
   });
 });
 
+describe("a campaign", () => {
+  it("comes after a silence between one and two election timeouts, drawn anew each time", () => {
+    const raft = member({ electionTicks: 10 });
+    const silences: number[] = [];
+    for (let silence = 1; silences.length < 200; silence++) {
+      raft.tick();
+      if (!settle(raft).some((message) => message.type === "preVote")) continue;
+      silences.push(silence);
+      silence = 0;
+    }
+    expect(Math.min(...silences)).toBe(10);
+    expect(Math.max(...silences)).toBe(19);
+    expect(new Set(silences).size).toBe(10);
+  });
+});
+
 describe("reads", () => {
   it("have ids that an earlier life of the member cannot have used", () => {
     const id = (seed: number): bigint => {
