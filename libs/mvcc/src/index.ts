@@ -14,7 +14,7 @@ export { type Alarm, type AlarmType, Alarms } from "./alarms.ts";
 export { compareBytes, inRange } from "./bytes.ts";
 export { ERROR_TEXT, storeError } from "./errors.ts";
 export { type Lease, Leases, MAX_LEASE_TTL_SECONDS } from "./leases.ts";
-export { Lessor, MAX_EXPIRIES_PER_SECOND } from "./lessor.ts";
+export { CHECKPOINT_MS, Lessor, MAX_EXPIRIES_PER_SECOND } from "./lessor.ts";
 export { type MemberInfo, Members } from "./members.ts";
 export { REBIRTH_REVISIONS, type Rebirth, reborn } from "./rebirth.ts";
 export { type FrameSource, SnapshotReader, type StoreSnapshot, keyFrames, takeSnapshot } from "./snapshot.ts";

@@ -8,6 +8,8 @@ export interface Lease {
   readonly id: bigint;
   /** Granted time to live, seconds. */
   readonly ttl: number;
+  /** Seconds that were left at the last checkpoint; absent: renewed since, so the next leader gives its whole time. */
+  readonly remaining?: number;
 }
 
 /**
@@ -45,6 +47,14 @@ export class Leases {
   grant(lease: Lease): void {
     assert(lease.id !== 0n && !this.leases.has(lease.id), "a lease is granted once");
     this.leases.set(lease.id, lease);
+  }
+
+  /** Notes what is left of a lease; 0 forgets it again. A lease that has ended meanwhile stays ended. */
+  checkpoint(id: bigint, remaining: number): void {
+    const lease = this.leases.get(id);
+    if (lease === undefined) return;
+    const { ttl } = lease;
+    this.leases.set(id, remaining > 0 && remaining < ttl ? { id, ttl, remaining } : { id, ttl });
   }
 
   /** Forgets a lease; its keys have been deleted before. */

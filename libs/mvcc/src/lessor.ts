@@ -12,6 +12,12 @@ const RETRY_MS = 3000;
 
 const SECOND_MS = 1000;
 
+/** What is left of leases that live longer than this is noted in the log this often. As etcd. */
+export const CHECKPOINT_MS = 300_000;
+
+/** Leases noted in one log entry. As etcd. */
+const MAX_CHECKPOINTS = 1000;
+
 /** One life of a lease, under one leader: an id may be granted again after its end, and the old life's turn still come. */
 interface Life {
   readonly id: bigint;
@@ -41,12 +47,19 @@ export class Lessor {
   private readonly expiring = new Set<bigint>();
   /** One turn for each life: a renewal only moves its end, and the turn is put back when it comes too early. */
   private readonly queue = new TurnQueue();
+  /** Leases whose remaining time was handed out to be noted, by this leader, and not taken back since. */
+  private readonly noted = new Set<bigint>();
+  private toNote: bigint[] = [];
+  private noteAt = 0;
   private budgetSecond = 0;
   private budget = MAX_EXPIRIES_PER_SECOND;
 
+  private readonly checkpointMs: number;
+
   /** `store` is asked for its leases each time: a snapshot replaces them. */
-  constructor(store: { readonly leases: Leases }) {
+  constructor(store: { readonly leases: Leases }, checkpointMs = CHECKPOINT_MS) {
     this.store = store;
+    this.checkpointMs = checkpointMs;
   }
 
   private get leases(): Leases {
@@ -62,7 +75,11 @@ export class Lessor {
   promote(now: number, extendMs: number): void {
     this.demote();
     this.lives = new Map();
-    const all = this.leases.list().map(({ id, ttl }) => ({ id, at: now + extendMs + ttl * SECOND_MS }));
+    this.noteAt = now + this.checkpointMs;
+    const all = this.leases.list().map(({ id, ttl, remaining = ttl }) => ({
+      id,
+      at: now + extendMs + remaining * SECOND_MS,
+    }));
     all.sort((a, b) => a.at - b.at);
     const spread = all.length > SPREAD_PER_SECOND ? SECOND_MS / SPREAD_PER_SECOND : 0;
     let earliest = 0;
@@ -78,6 +95,8 @@ export class Lessor {
     this.lives = undefined;
     this.expiring.clear();
     this.queue.clear();
+    this.noted.clear();
+    this.toNote = [];
   }
 
   /** A grant was applied. */
@@ -97,6 +116,42 @@ export class Lessor {
   revoked(id: bigint): void {
     this.lives?.delete(id);
     this.expiring.delete(id);
+    this.noted.delete(id);
+  }
+
+  /**
+   * Now and then: what is left of long leases, to be noted in the log. From here on a lease that is named must not be
+   * renewed before a checkpoint of 0 was applied ({@link isNoted}): else the next leader would end it too early.
+   */
+  checkpoints(now: number): { id: bigint; remaining: number }[] {
+    const { lives } = this;
+    if (lives === undefined) return [];
+    if (now >= this.noteAt) {
+      this.noteAt = now + this.checkpointMs;
+      this.toNote = [...lives.values()].filter(({ endsAt }) => endsAt - now > this.checkpointMs).map(({ id }) => id);
+    }
+    const taken = this.toNote.splice(0, MAX_CHECKPOINTS);
+    return taken.flatMap((id) => {
+      const life = lives.get(id);
+      if (life === undefined || life.endsAt <= now || this.expiring.has(id)) return [];
+      this.noted.add(id);
+      return [{ id, remaining: Math.ceil((life.endsAt - now) / SECOND_MS) }];
+    });
+  }
+
+  /** Whether another leader may believe that less than its whole time is left of the lease. */
+  isNoted(id: bigint): boolean {
+    return this.noted.has(id) || this.leases.get(id)?.remaining !== undefined;
+  }
+
+  /** The lease is about to be renewed: nothing is noted of it until {@link renew}. */
+  keepUnnoted(id: bigint): void {
+    this.toNote = this.toNote.filter((other) => other !== id);
+  }
+
+  /** A checkpoint of 0 was proposed after all others and is applied. */
+  unnoted(id: bigint): void {
+    if (this.leases.get(id)?.remaining === undefined) this.noted.delete(id);
   }
 
   /** Whether the lease has been handed out as due: it cannot be renewed any more, except by another leader. */
@@ -113,6 +168,7 @@ export class Lessor {
     const lease = this.leases.get(id);
     const life = this.lives.get(id);
     if (lease === undefined || life === undefined || this.expiring.has(id)) return undefined;
+    assert(!this.isNoted(id), "what is noted of a lease is taken back before it is renewed");
     life.endsAt = Math.max(life.endsAt, now + lease.ttl * SECOND_MS);
     return lease.ttl;
   }

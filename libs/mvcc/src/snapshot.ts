@@ -17,7 +17,7 @@ const FORMAT = 2;
 const KEYS_ONLY_FORMAT = 1;
 
 /** What a frame of format 2 holds. */
-const FRAME = { keys: 1, leases: 2, alarms: 3, members: 4, removedMembers: 5 } as const;
+const FRAME = { keys: 1, leases: 2, alarms: 3, members: 4, removedMembers: 5, checkpoints: 6 } as const;
 
 const ALARM_TYPES: readonly AlarmType[] = ["noSpace", "corrupt"];
 
@@ -96,6 +96,14 @@ function systemFrames({ leases, alarms, members }: MvccStore): Uint8Array[] {
       writer.int64(lease.id);
       writer.integer(lease.ttl);
     }),
+    ...framesOf(
+      FRAME.checkpoints,
+      leases.list().filter(({ remaining }) => remaining !== undefined),
+      (writer, { id, remaining = 0 }) => {
+        writer.int64(id);
+        writer.integer(remaining);
+      },
+    ),
     ...framesOf(FRAME.alarms, alarms.list(), (writer, alarm) => {
       writer.uint64(alarm.member);
       writer.integer(ALARM_TYPES.indexOf(alarm.type));
@@ -133,6 +141,7 @@ export class SnapshotReader {
   private state: { revision: number; compactRevision: number; appliedIndex: number } | undefined;
   private readonly heads: Version[] = [];
   private readonly leases: Lease[] = [];
+  private readonly checkpoints: { id: bigint; remaining: number }[] = [];
   private readonly alarms: Alarm[] = [];
   private readonly members: MemberInfo[] = [];
   private readonly removed: bigint[] = [];
@@ -153,11 +162,13 @@ export class SnapshotReader {
 
   finish(): MvccStore {
     if (this.state === undefined) throw new TriremeError("Invalid", "snapshot is empty");
-    return MvccStore.fromChains(this.state, this.heads, {
+    const store = MvccStore.fromChains(this.state, this.heads, {
       leases: this.leases,
       alarms: new Alarms(this.alarms),
       members: new Members(this.members, this.removed),
     });
+    for (const { id, remaining } of this.checkpoints) store.leases.checkpoint(id, remaining);
+    return store;
   }
 
   private item(kind: number, reader: FrameReader): void {
@@ -167,6 +178,9 @@ export class SnapshotReader {
         return;
       case FRAME.leases:
         this.leases.push({ id: reader.int64(), ttl: reader.integer() });
+        return;
+      case FRAME.checkpoints:
+        this.checkpoints.push({ id: reader.int64(), remaining: reader.integer() });
         return;
       case FRAME.alarms:
         this.alarms.push({ member: reader.uint64(), type: readAlarmType(reader) });

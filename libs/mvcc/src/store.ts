@@ -154,6 +154,9 @@ export class MvccStore {
         return this.grant(command);
       case "leaseRevoke":
         return this.revoke(command);
+      case "leaseCheckpoint":
+        for (const { id, remaining } of command.leases) this.leaseState.checkpoint(id, remaining);
+        return DONE;
       case "alarm":
         this.alarmState.set(command.alarm, command.on);
         return DONE;

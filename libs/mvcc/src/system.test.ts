@@ -138,6 +138,7 @@ describe("snapshots", () => {
     const { store, run } = stage();
     run({ type: "leaseGrant", id: -3n, ttl: 60 });
     run({ type: "leaseGrant", id: 2n ** 62n, ttl: 9_000_000_000 });
+    run({ type: "leaseCheckpoint", leases: [{ id: 2n ** 62n, remaining: 8_000_000_000 }] });
     run(put("a", -3n));
     run(put("b"));
     run({ type: "alarm", alarm: { member: 2n ** 64n - 1n, type: "noSpace" }, on: true });

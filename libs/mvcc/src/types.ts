@@ -108,6 +108,13 @@ export interface LeaseRevokeOp {
   readonly except?: { readonly key: string; readonly rangeEnd: string };
 }
 
+/** What is left of leases, so that a change of leader does not give each its whole time again for ever. */
+export interface LeaseCheckpointOp {
+  readonly type: "leaseCheckpoint";
+  /** Seconds; 0: the lease was renewed and has its whole time. */
+  readonly leases: readonly { readonly id: bigint; readonly remaining: number }[];
+}
+
 export interface AlarmOp {
   readonly type: "alarm";
   readonly alarm: Alarm;
@@ -142,6 +149,7 @@ export type Command =
   | CompactOp
   | LeaseGrantOp
   | LeaseRevokeOp
+  | LeaseCheckpointOp
   | AlarmOp
   | MemberAddOp
   | MemberRemoveOp

@@ -16,6 +16,14 @@ describe("an entry's command", () => {
     expect(at(4, 0n)).toEqual({ type: "leaseRevoke", id: 5n });
   });
 
+  it("a deposed leader's checkpoint of leases is void: the next leader has counted since", () => {
+    const value = { term: 3n, leases: [{ id: 5n, remaining: 600n }] };
+    const data = encodeCommand(ORIGIN, { $case: "leaseCheckpoint", value });
+    const at = (term: number) => decodeCommand({ term, index: 9, type: "normal", data });
+    expect(at(3)).toEqual({ type: "leaseCheckpoint", leases: [{ id: 5n, remaining: 600 }] });
+    expect(at(4)).toBeUndefined();
+  });
+
   it("travels with a change of the configuration as its context, and is found by who asked for it", () => {
     const context = encodeCommand(ORIGIN, { $case: "memberRemove", value: { id: 8n } });
     const operations = [{ op: "remove", id: 8n }] as const;

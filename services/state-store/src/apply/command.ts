@@ -62,6 +62,7 @@ export function decodeCommand(entry: Entry): mvcc.Command | undefined {
  * lease its whole time again: the entry's term tells (B18).
  */
 function isVoid(command: Request, term: number): boolean {
+  if (command.$case === "leaseCheckpoint") return command.value.term !== BigInt(term);
   return (
     command.$case === "leaseRevoke" &&
     command.value.expiredInTerm !== 0n &&

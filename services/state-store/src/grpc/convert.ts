@@ -154,6 +154,10 @@ export function toCommand(request: Request): mvcc.Command {
       const { id, spareApiKeys } = request.value;
       return { type: "leaseRevoke", id, ...(spareApiKeys ? { except: API_KEYS } : {}) };
     }
+    case "leaseCheckpoint": {
+      const leases = request.value.leases.map(({ id, remaining }) => ({ id, remaining: toNumber(remaining) }));
+      return { type: "leaseCheckpoint", leases };
+    }
     case "alarm":
       return {
         type: "alarm",

@@ -49,6 +49,9 @@ export class LeaseKeeper {
   private readonly lessor: Lessor;
   private replica: Replica | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private readonly takingBack = new Map<bigint, Promise<void>>();
+  /** Settles when all that was noted so far is applied or given up. */
+  private noting: Promise<void> = Promise.resolve();
   private ending = 0;
   private waiting: bigint[] = [];
 
@@ -124,6 +127,7 @@ export class LeaseKeeper {
   async renewHere(id: bigint): Promise<number> {
     await this.confirmOffice();
     for (;;) {
+      while (this.lessor.isNoted(id) && !this.lessor.isExpiring(id)) await this.takeBack(id);
       const ttl = this.lessor.renew(id, this.options.clock.monotonic());
       if (ttl !== undefined) return ttl;
       if (!this.lessor.isExpiring(id)) return 0;
@@ -131,6 +135,33 @@ export class LeaseKeeper {
       await sleep(RETRY_MS);
       if (!this.lessor.isPrimary) throw FAILURE.notLeader();
     }
+  }
+
+  /** A lease of which less than its whole time is noted gets that back in the log before it is renewed; once for all who ask. */
+  private takeBack(id: bigint): Promise<void> {
+    const running = this.takingBack.get(id);
+    if (running !== undefined) return running;
+    // After whatever was noted before: in the log the last word counts.
+    const taken = this.noting
+      .then(() => this.note([{ id, remaining: 0 }]))
+      .then(() => this.lessor.unnoted(id))
+      .finally(() => this.takingBack.delete(id));
+    this.takingBack.set(id, taken);
+    return taken;
+  }
+
+  /** Puts what is left of leases into the log; throws "not leader" when another one leads before that is applied. */
+  private async note(leases: readonly { readonly id: bigint; readonly remaining: number }[]): Promise<void> {
+    const { replica } = this;
+    if (replica === undefined || !this.lessor.isPrimary) throw FAILURE.notLeader();
+    const term = replica.currentTerm;
+    const wire = leases.map(({ id, remaining }) => ({ id, remaining: BigInt(remaining) }));
+    const { error } = await replica.propose(
+      { $case: "leaseCheckpoint", value: { term: BigInt(term), leases: wire } },
+      true,
+    );
+    if (error !== undefined) throw error;
+    if (!this.lessor.isPrimary || replica.currentTerm !== term) throw FAILURE.notLeader();
   }
 
   /** On the leader alone; throws "not leader". */
@@ -173,6 +204,16 @@ export class LeaseKeeper {
   }
 
   private expire(): void {
+    const now = this.options.clock.monotonic();
+    // While a lease is being given its whole time back nothing else is noted of it.
+    for (const id of this.takingBack.keys()) this.lessor.keepUnnoted(id);
+    const left = this.lessor.checkpoints(now);
+    if (left.length > 0) {
+      const before = this.noting;
+      this.noting = this.note(left)
+        .catch((error: unknown) => this.options.log.debug("leases not noted", { err: errorFrom(error) }))
+        .then(() => before);
+    }
     this.waiting.push(...this.lessor.due(this.options.clock.monotonic()));
     while (this.ending < MAX_ENDING && this.waiting.length > 0) void this.end(this.waiting.shift()!);
   }
