@@ -228,6 +228,11 @@ export class MvccStore {
     return true;
   }
 
+  /** Whether {@link trim} has work left, also while a pin keeps it away. */
+  get holdsCompacted(): boolean {
+    return (this.events.at(0)?.modRevision ?? Infinity) < this.compactedRevision;
+  }
+
   /** Keeps {@link trim} away until the returned function is called: for a snapshot that is written in slices. */
   pin(): () => void {
     let pinned = true;

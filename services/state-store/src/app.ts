@@ -144,7 +144,7 @@ export async function startStore(options: {
   const peerServer = new Server(SERVER_OPTIONS);
   transport.serve(peerServer);
   const requests = new Requests(current, cluster, config.quotaBytes);
-  const unary = createUnary(metrics, () => current.isLearner);
+  const unary = createUnary(metrics, current);
   const streams = new StreamCounter(metrics);
   const clientServer = new Server(SERVER_OPTIONS);
   const services = [
@@ -153,7 +153,7 @@ export async function startStore(options: {
     [LeaseService, leaseService(requests, leases, unary, streams)],
     [ClusterService, clusterService(requests, membership, unary)],
     [MaintenanceService, maintenanceService(requests, unary, streams, electionMs)],
-    [SessionServiceService, sessionService(requests, streams)],
+    [SessionServiceService, sessionService(requests, leases, streams)],
     [HealthService, healthService(current)],
   ] as const;
   for (const [definition, implementation] of services) {

@@ -28,16 +28,9 @@ export function leaseService(
     leaseRevoke: unary(SERVICE, "LeaseRevoke", (request: rpc.LeaseRevokeRequest, role) =>
       requests.leaseRevoke(role, request),
     ),
-    leaseTimeToLive: unary(SERVICE, "LeaseTimeToLive", async (request: rpc.LeaseTimeToLiveRequest) => {
-      const { ttl, grantedTtl, keys } = await leases.timeToLive(request.ID, request.keys);
-      return {
-        header: requests.header(),
-        ID: request.ID,
-        TTL: BigInt(ttl),
-        grantedTTL: BigInt(grantedTtl),
-        keys: keys.map(fromKey),
-      };
-    }),
+    leaseTimeToLive: unary(SERVICE, "LeaseTimeToLive", (request: rpc.LeaseTimeToLiveRequest) =>
+      timeToLive(requests, leases, request),
+    ),
     leaseLeases: unary(SERVICE, "LeaseLeases", async () => {
       await requests.replica.readBarrier();
       const all = requests.replica.store.leases.list();
@@ -55,6 +48,17 @@ export function leaseService(
       keepAlive(stream, requests, leases);
     },
   };
+}
+
+/** What is left of a lease; TTL -1: there is none. */
+export async function timeToLive(
+  requests: Requests,
+  leases: LeaseKeeper,
+  { ID, keys: withKeys }: rpc.LeaseTimeToLiveRequest,
+): Promise<rpc.LeaseTimeToLiveResponse> {
+  const { ttl, grantedTtl, keys } = await leases.timeToLive(ID, withKeys);
+  const numbers = { TTL: BigInt(ttl), grantedTTL: BigInt(grantedTtl) };
+  return { header: requests.header(), ID, ...numbers, keys: keys.map(fromKey) };
 }
 
 /** Answers renewals as they come; a failure ends the stream, and its client opens another, at a member that works. */

@@ -1,4 +1,4 @@
-import { assert } from "@trireme/base";
+import { assert, sleep } from "@trireme/base";
 import { type DoneResult, type OpResult, addsData, checkCommand, checkOp, storeError } from "@trireme/mvcc";
 import type * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import { AlarmRequest_AlarmAction, AlarmType } from "@trireme/proto/etcdserverpb/rpc";
@@ -15,6 +15,10 @@ import {
   toCommand,
   toRangeOp,
 } from "./convert.ts";
+
+/** History steps that one slice of a physical compaction takes, and the pause in which others have their turn. */
+const TRIM_STEPS = 1000;
+const TRIM_PAUSE_MS = 1;
 
 /** Key-value requests, however they arrived: by etcd's unary calls or on a session. */
 export class Requests {
@@ -77,7 +81,14 @@ export class Requests {
 
   async compact(role: Role, value: rpc.CompactionRequest): Promise<rpc.CompactionResponse> {
     const { header } = await this.write(role, { $case: "compact", value });
+    if (value.physical) await this.forgotten();
     return { header };
+  }
+
+  /** Resolves when compacted history has left memory; a snapshot that is being written holds it for a while. */
+  private async forgotten(): Promise<void> {
+    const { store } = this.replica;
+    while (store.trim(TRIM_STEPS) || store.holdsCompacted) await sleep(TRIM_PAUSE_MS);
   }
 
   async leaseGrant(role: Role, value: rpc.LeaseGrantRequest): Promise<rpc.LeaseGrantResponse> {

@@ -6,7 +6,9 @@ import type {
   SessionRequest,
   SessionResponse,
 } from "@trireme/proto/trireme/store/v1/session";
+import type { LeaseKeeper } from "../leases/lease-keeper.ts";
 import { type Role, roleOf } from "./access.ts";
+import { timeToLive } from "./lease.ts";
 import type { Requests } from "./requests.ts";
 import { statusOf, toServiceError } from "./status.ts";
 import type { StreamCounter } from "./unary.ts";
@@ -17,13 +19,17 @@ const MAX_IN_FLIGHT = 4096;
 type Stream = ServerDuplexStream<OpenRequest, OpenResponse>;
 type Answer = NonNullable<SessionResponse["response"]>;
 
-/** The pipelined session: the same requests as etcd's KV service, many under way on one stream. */
-export function sessionService(requests: Requests, streams: StreamCounter): UntypedServiceImplementation {
+/** The pipelined session: the same requests as etcd's KV and Lease services, many under way on one stream. */
+export function sessionService(
+  requests: Requests,
+  leases: LeaseKeeper,
+  streams: StreamCounter,
+): UntypedServiceImplementation {
   return {
     open: (stream: Stream) => {
       const done = streams.begin(stream, "trireme.store.v1.SessionService", "Open", "bidi_stream");
       try {
-        new Session(stream, requests, roleOf(stream)).start();
+        new Session(stream, requests, leases, roleOf(stream)).start();
       } catch (error) {
         stream.emit("error", done(toServiceError(error)));
       }
@@ -34,6 +40,7 @@ export function sessionService(requests: Requests, streams: StreamCounter): Unty
 class Session {
   private readonly stream: Stream;
   private readonly requests: Requests;
+  private readonly leases: LeaseKeeper;
   private readonly role: Role;
   private inFlight = 0;
   private answers: SessionResponse[] = [];
@@ -41,9 +48,10 @@ class Session {
   private blocked = false;
   private closed = false;
 
-  constructor(stream: Stream, requests: Requests, role: Role) {
+  constructor(stream: Stream, requests: Requests, leases: LeaseKeeper, role: Role) {
     this.stream = stream;
     this.requests = requests;
+    this.leases = leases;
     this.role = role;
   }
 
@@ -93,7 +101,7 @@ class Session {
   }
 
   private async run({ request }: SessionRequest): Promise<Answer> {
-    const { requests, role } = this;
+    const { requests, leases, role } = this;
     requests.refuseLearner();
     switch (request?.$case) {
       case "range":
@@ -108,6 +116,17 @@ class Session {
         return { $case: "compact", value: await requests.compact(role, request.value) };
       case "readRevision":
         return { $case: "readRevision", value: await requests.readRevision() };
+      case "leaseGrant":
+        return { $case: "leaseGrant", value: await requests.leaseGrant(role, leases.complete(request.value)) };
+      case "leaseRevoke":
+        return { $case: "leaseRevoke", value: await requests.leaseRevoke(role, request.value) };
+      case "leaseKeepAlive": {
+        const { ID } = request.value;
+        const TTL = BigInt(await leases.renew(ID));
+        return { $case: "leaseKeepAlive", value: { header: requests.header(), ID, TTL } };
+      }
+      case "leaseTimeToLive":
+        return { $case: "leaseTimeToLive", value: await timeToLive(requests, leases, request.value) };
       case undefined:
         return { $case: "error", value: { code: 12, message: "unknown request", unknownOutcome: false } };
     }

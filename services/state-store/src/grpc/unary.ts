@@ -15,7 +15,10 @@ export type Unary = <Q, A>(
   },
 ) => handleUnaryCall<Q, A>;
 
-export function createUnary(metrics: StoreMetrics, isLearner: () => boolean): Unary {
+export function createUnary(
+  metrics: StoreMetrics,
+  member: { readonly isLearner: boolean; readonly currentLeader: bigint },
+): Unary {
   return (service, method, handle, options) => (call, callback) => {
     const started = performance.now();
     const labels = { grpc_service: service, grpc_method: method, grpc_type: "unary" };
@@ -27,7 +30,10 @@ export function createUnary(metrics: StoreMetrics, isLearner: () => boolean): Un
     const answer = async (): Promise<void> => {
       try {
         const role = roleOf(call);
-        if (isLearner() && options?.forLearners?.(call.request) !== true) throw FAILURE.notForLearners();
+        // A client that wants a leader is told at once that there is none, even where an old answer would do. As etcd.
+        const wantsLeader = call.metadata.get("hasleader")[0] === "true";
+        if (wantsLeader && member.currentLeader === 0n) throw FAILURE.noLeader();
+        if (member.isLearner && options?.forLearners?.(call.request) !== true) throw FAILURE.notForLearners();
         const response = await handle(call.request, role);
         done(status.OK);
         callback(null, response);

@@ -16,6 +16,9 @@ import type { StreamCounter } from "./unary.ts";
 /** Events that one response carries, about: a revision is never split unless the client asked for fragments. */
 const BATCH_EVENTS = 256;
 
+/** Bytes of keys and values in one message to a client that asked for fragments: etcd's limit of a request. */
+const FRAGMENT_BYTES = 1.5 * 1024 * 1024;
+
 /** An idle watcher that asked for it hears this often how far everything has been delivered. */
 const PROGRESS_MS = 1000;
 
@@ -204,10 +207,9 @@ class WatchSession {
   private sendEvents(watch: Watch, events: WatchResponse["events"], revision: number): void {
     watch.sentAt = performance.now();
     const header = this.requests.header(revision);
-    const size = watch.fragment ? BATCH_EVENTS : events.length;
-    for (let at = 0; at < events.length; at += size) {
-      const fragment = at + size < events.length;
-      this.send({ watchId: watch.id, header, fragment, events: events.slice(at, at + size) });
+    const pieces = watch.fragment ? cut(events) : [events];
+    for (const [at, piece] of pieces.entries()) {
+      this.send({ watchId: watch.id, header, fragment: at + 1 < pieces.length, events: piece });
     }
   }
 
@@ -265,4 +267,26 @@ class WatchSession {
     for (const timer of this.timers.splice(0)) clearInterval(timer);
     for (const watch of [...this.watches.values()]) this.forget(watch);
   }
+}
+
+/** Events in pieces that each fit into a message, in their order; one event alone may be larger than that. */
+function cut(events: WatchResponse["events"]): WatchResponse["events"][] {
+  const pieces: WatchResponse["events"][] = [[]];
+  let bytes = 0;
+  for (const event of events) {
+    const size = sizeOf(event.kv) + sizeOf(event.prevKv);
+    const piece = pieces.at(-1)!;
+    if (piece.length > 0 && (bytes + size > FRAGMENT_BYTES || piece.length >= BATCH_EVENTS)) {
+      pieces.push([event]);
+      bytes = size;
+    } else {
+      piece.push(event);
+      bytes += size;
+    }
+  }
+  return pieces;
+}
+
+function sizeOf(kv: WatchResponse["events"][number]["kv"]): number {
+  return kv === undefined ? 0 : kv.key.length + kv.value.length;
 }
