@@ -91,6 +91,19 @@ export class Cluster {
     return until("a leader", look, patienceMs);
   }
 
+  /** Where everybody is, for who looks for what went wrong. */
+  async describe(): Promise<string> {
+    const lines = this.members.map(async ({ name, connection }) => {
+      try {
+        const { leader, raftTerm, raftIndex, raftAppliedIndex, errors } = await connection.status();
+        return `${name}: leader ${leader.toString(16)}, term ${raftTerm}, commit ${raftIndex}, applied ${raftAppliedIndex} ${errors}`;
+      } catch (error) {
+        return `${name}: ${(error as Error).message}`;
+      }
+    });
+    return (await Promise.all(lines)).join("; ");
+  }
+
   async idOf(member: Member): Promise<bigint> {
     const { members } = await this.through(member).connection.members();
     const found = members.find(({ peerURLs }) => peerURLs.includes(member.peerUrl));

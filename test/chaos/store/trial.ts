@@ -2,7 +2,7 @@ import type { Cluster } from "./cluster.ts";
 import { type Judgement, Truth, judge } from "./history.ts";
 import { LeaseHolders } from "./lease-holders.ts";
 import type { LogLine, Member } from "./member.ts";
-import { must, until } from "./waiting.ts";
+import { Violation, must, until } from "./waiting.ts";
 import { Watcher, readChanges } from "./watchers.ts";
 import { Workload } from "./workload.ts";
 
@@ -159,10 +159,14 @@ export class Trial {
   /** L1: every member answers, writes, and is as far as the others. */
   private async settle(): Promise<void> {
     for (const member of this.cluster.members) {
-      await until(`${member.name} to read and write`, async () => {
-        const outcome = await this.workload.put(member, this.workload.key(`settle-${member.name}`));
-        return outcome.kind === "ok";
-      });
+      try {
+        await until(`${member.name} to write`, async () => {
+          const outcome = await this.workload.put(member, this.workload.key(`settle-${member.name}`));
+          return outcome.kind === "ok";
+        });
+      } catch (error) {
+        throw new Violation(`${(error as Error).message}; ${await this.cluster.describe()}`);
+      }
     }
     if (this.healedAt !== undefined) this.recoveredMs = performance.now() - this.healedAt;
   }

@@ -25,30 +25,31 @@ async function replace(trial: Trial): Promise<void> {
   await cluster.join(dead!);
   trial.proved(true, `${dead!.name} was replaced while it was down`);
 
-  await workload.pause();
   const leader = await cluster.leader();
   const spare = await cluster.prepare("existing");
+  await workload.pause();
   const write = await Trace.hold(leader, "pwrite64", "before");
-  // Its messages are lost as well: the change is in its memory alone.
-  cluster.network.cut(leader.host, cluster.hostsBut(leader));
   const added = leader.connection.addMember(spare.peerUrl, true).then(
     () => "ok",
     (error: Error) => error.message,
   );
   await write.held();
   await write.killHeld();
-  cluster.network.heal(leader.host);
-  trial.proved(true, `${leader.name} died with a change of members unwritten (${await added})`);
+  trial.proved(true, `${leader.name} died with a change of members unwritten ("${await added}")`);
   leader.start();
+  await cluster.leader();
   workload.resume();
+  // The others had it from the wire: it may have happened. Everybody agrees whether it did.
+  const count = await sameMembers(trial);
+  if (count > 3) await cluster.removeMember(spare);
   await sameMembers(trial, 3);
   trial.healed();
 }
 
-/** Everybody tells one membership, of so many. */
-async function sameMembers(trial: Trial, count: number): Promise<void> {
+/** Everybody tells one membership, of so many if that is said; answers of how many. */
+async function sameMembers(trial: Trial, count?: number): Promise<number> {
   const { members } = trial.cluster;
-  await until("one membership", async () => {
+  return until("one membership", async () => {
     const lists = await Promise.all(members.map(async (member) => (await member.connection.members()).members));
     const texts = lists.map((list) =>
       list
@@ -56,46 +57,41 @@ async function sameMembers(trial: Trial, count: number): Promise<void> {
         .toSorted()
         .join(" "),
     );
-    return new Set(texts).size === 1 && lists[0]!.length === count;
+    const told = lists[0]!.length;
+    return new Set(texts).size === 1 && (count ?? told) === told && told;
   });
 }
 
-/** Two leaders change the members at once (Ongaro 2015): one of the changes never was. */
+/** Two leaders change the members at once (Ongaro 2015): one adds a voter, the other removes the first. One change never was. */
 async function changeTwice(trial: Trial): Promise<void> {
   const { cluster } = trial;
   const { network } = cluster;
   const old = await cluster.leader();
-  const [spare, guest] = [await cluster.prepare("existing"), await cluster.prepare("existing")];
+  const spare = await cluster.prepare("existing");
   network.cut(old.host, cluster.hostsBut(old));
-  const at = Date.now();
-  // It takes the change into its log, since it has not yet noticed; a voter, whose coming changes the quorum.
+  // It takes the change into its log, since it has not yet noticed.
   const lost = old.connection.addMember(spare.peerUrl, false).then(
     () => "ok",
     (error: Error) => error.message,
   );
   const rest = cluster.others(old);
-  const next = await cluster.leader(rest);
-  await until("the other leader's change", async () => {
-    await next.connection.addMember(guest.peerUrl, false);
-    return true;
-  });
-  const { members: seen } = await next.connection.members();
+  await cluster.leader(rest);
+  await cluster.removeMember(old);
+  await trial.writes(20);
   const dropped = network.dropped(old.host);
-  network.heal(old.host);
   const outcome = await lost;
+  network.heal(old.host);
   trial.proved(
-    dropped > 0 && outcome !== "ok",
-    `${old.name}, cut off, and ${next.name} each added a voter; ${dropped} packets dropped; the first: "${outcome}"`,
+    dropped > 0 && /timed out|no leader|leader changed|DEADLINE/i.test(outcome),
+    `${old.name}, cut off (${dropped} packets), added a voter ("${outcome}") while the others removed ${old.name}`,
   );
-  trial.hold(
-    seen.some(({ peerURLs }) => peerURLs.includes(guest.peerUrl)),
-    "S4: an acknowledged change of members is lost",
-  );
-  await trial.logged(old, "leader elected", { after: at });
-  await sameMembers(trial, 4);
-  const { members: now } = await old.connection.members();
-  trial.hold(!now.some(({ peerURLs }) => peerURLs.includes(spare.peerUrl)), "S1: both changes are there");
-  await cluster.removeMember(guest);
+  const { code } = await old.ended();
+  trial.hold(code === REMOVED, `the removed member ends with ${code}`);
+  const { members } = await rest[0]!.connection.members();
+  const urls = members.map(({ peerURLs }) => peerURLs[0]).toSorted();
+  const expected = rest.map(({ peerUrl }) => peerUrl).toSorted();
+  trial.hold(urls.join(" ") === expected.join(" "), `S1: the members are ${urls.join(" ")}`);
+  await cluster.join(old);
   await sameMembers(trial, 3);
   trial.healed();
 }

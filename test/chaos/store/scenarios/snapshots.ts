@@ -108,7 +108,10 @@ async function fallFarBehind(trial: Trial): Promise<void> {
   const revision = await trial.remember(cluster.others(follower!));
   const told = trial.watchers.map((watcher) => watcher.revision);
   await trial.compact(revision);
-  await leader.connection.defragment();
+  // Whoever leads then: its snapshot knows of the compaction.
+  for (const member of cluster.others(follower!)) {
+    await until(`a snapshot of ${member.name}`, () => member.connection.defragment().then(() => true));
+  }
   const at = Date.now();
   follower!.start();
   trial.healed();
