@@ -1,47 +1,79 @@
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { BUGS, type Bug } from "./bugs.ts";
-import { real } from "./real-time.ts";
+import { Progress } from "./progress.ts";
+import { profileOf } from "./scenario.ts";
+import type { SeedReport } from "./seed-report.ts";
+import { Worker, inParallel } from "./worker.ts";
 
 /** A bug that so many seeds do not find is one that the simulation does not know. */
 const MOST_SEEDS = 500;
 
-/** Each bug is planted while modules load, so each hunt is a process of its own. */
-function hunt(bug: Bug, seeds: number): Promise<{ readonly seed: number | undefined; readonly output: string }> {
-  const main = fileURLToPath(new URL("./main.ts", import.meta.url));
-  const child = spawn(process.execPath, [main, "--bug", bug.name, "--seeds", String(seeds)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (data: Buffer) => {
-    output += data.toString();
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", () => {
-      const found = /^found in seed (\d+): .*$/m.exec(output);
-      resolve({ seed: found === null ? undefined : Number(found[1]), output });
-    });
-  });
+/** What a hunt came to. */
+interface Hunt {
+  readonly bug: Bug;
+  readonly found: SeedReport | undefined;
+  readonly tried: number;
 }
 
-/** Looks for planted bugs, all of them or those that are found at once; answers whether each was. */
-export async function huntBugs(quickOnly: boolean): Promise<boolean> {
-  let all = true;
-  for (const bug of BUGS) {
-    if (quickOnly && bug.quick !== true) continue;
-    const started = real.monotonic();
-    const { seed, output } = await hunt(bug, quickOnly ? 10 : MOST_SEEDS);
-    const seconds = ((real.monotonic() - started) / 1000).toFixed(0);
-    const how = /^found in seed \d+: (.*)$/m.exec(output)?.[1] ?? "";
-    if (seed === undefined) {
-      all = false;
-      process.stdout.write(
-        `not ok ${bug.name}: not found (${seconds} s)\n${output.split("\n").slice(-5).join("\n")}\n`,
-      );
-    } else {
-      process.stdout.write(`ok ${bug.name}: found in seed ${seed} (${seconds} s): ${how}\n`);
+/** The seeds from 1 on, those of the bug's profile first. */
+function seedsFor({ profile }: Bug): number[] {
+  const all = Array.from({ length: MOST_SEEDS }, (_, at) => at + 1);
+  const isFirst = (seed: number): boolean => profileOf(seed) === profile;
+  return [...all.filter(isFirst), ...all.filter((seed) => !isFirst(seed))];
+}
+
+async function hunt(bug: Bug, most: number, tell: (tried: number) => void): Promise<Hunt> {
+  const worker = new Worker(bug.name);
+  let [found, tried]: [SeedReport | undefined, number] = [undefined, 0];
+  for (const seed of seedsFor(bug).slice(0, most)) {
+    const report = await worker.run(seed);
+    tried += 1;
+    if (report.failure !== undefined) {
+      found = report;
+      break;
     }
+    tell(tried);
   }
-  return all;
+  worker.end();
+  return { bug, found, tried };
+}
+
+/**
+ * Looks for planted bugs, so many at once: all of them, each within 500 seeds, or those that are found at once, each within
+ * 10. Prints a table and answers whether each was found.
+ */
+export async function huntBugs(quickOnly: boolean, jobs: number): Promise<boolean> {
+  const bugs = BUGS.filter((bug) => !quickOnly || bug.quick === true);
+  const progress = new Progress();
+  const under = new Map<string, number>();
+  const hunts = new Map<Bug, Hunt>();
+  await inParallel(jobs, bugs, async (bug) => {
+    const done = await hunt(bug, quickOnly ? 10 : MOST_SEEDS, (tried) => {
+      under.set(bug.name, tried);
+      const now = [...under].map(([name, seeds]) => `${name}, ${seeds} seeds`).join("; ");
+      progress.say(`${hunts.size} of ${bugs.length} bugs hunted; under way: ${now}`);
+    });
+    under.delete(bug.name);
+    hunts.set(bug, done);
+    // As it comes: a campaign that is ended early has told what it knows.
+    progress.end();
+    process.stdout.write(`${row(done)}\n`);
+  });
+  const missed = [...hunts.values()].filter(({ found }) => !isFound(found));
+  process.stdout.write(`${hunts.size - missed.length} of ${bugs.length} planted bugs found\n`);
+  return missed.length === 0;
+}
+
+/** A worker that could not even load has found nothing. */
+function isFound(found: SeedReport | undefined): boolean {
+  return found !== undefined && found.steps > 0;
+}
+
+const WIDTH = Math.max(...BUGS.map(({ name }) => name.length));
+
+function row({ bug, found, tried }: Hunt): string {
+  const name = bug.name.padEnd(WIDTH);
+  const seeds = `${tried} tried`.padStart(9);
+  const why = found?.failure?.message ?? "";
+  if (!isFound(found)) return `not ok ${name}  not found  ${seeds}  ${why}`;
+  return `ok ${name}  seed ${String(found!.seed).padStart(3)}  ${seeds}  ${why}`;
 }

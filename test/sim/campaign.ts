@@ -1,33 +1,33 @@
 import { execFileSync } from "node:child_process";
 import { Coverage } from "./coverage.ts";
+import { Progress } from "./progress.ts";
 import { real } from "./real-time.ts";
-import { type Result, simulate } from "./simulation.ts";
+import type { SeedReport } from "./seed-report.ts";
+import { Worker, inParallel } from "./worker.ts";
 
 /** Below so many seeds rare things may be missing by chance; from there on a campaign must have seen everything. */
 const COVERED_FROM_SEEDS = 100;
 
-/** The last lines that members logged before a violation. */
-const LAST_LINES = 60;
-
 export interface CampaignOptions {
-  readonly seeds: readonly number[];
+  readonly first: number;
+  readonly seeds: number;
+  /** So many seeds at once, each in a process of its own. */
+  readonly jobs: number;
   /** No further seed begins after so many seconds. */
   readonly withinSeconds: number;
-  /** Shows what members log. */
-  readonly showLog: boolean;
-  /** Says how each seed went. */
-  readonly showSeeds: boolean;
 }
 
 /** What a campaign came to. */
-export interface CampaignResult {
+interface CampaignResult {
   readonly ran: number;
-  readonly failed: Result | undefined;
+  readonly failed: readonly SeedReport[];
   readonly coverage: Coverage;
   readonly undecided: number;
   readonly steps: number;
   readonly seconds: number;
   readonly cpuSeconds: number;
+  /** The first seed, once more and in another process. */
+  readonly replay: readonly [SeedReport, SeedReport] | undefined;
 }
 
 /** The program that was simulated, for who wants to see the same again. */
@@ -39,76 +39,92 @@ export function gitHash(): string {
   }
 }
 
-/** Runs seeds until one fails, all are through, or the time is over. */
-export function runCampaign(options: CampaignOptions): CampaignResult {
+/** Runs seeds until one fails, all are through, or the time is over; answers whether all is well. */
+export async function runCampaign(options: CampaignOptions): Promise<boolean> {
+  const { first, seeds, jobs, withinSeconds } = options;
   const started = real.monotonic();
-  const cpu = process.cpuUsage();
-  const coverage = new Coverage();
-  let [ran, undecided, steps] = [0, 0, 0];
-  let failed: Result | undefined;
   const seconds = (): number => (real.monotonic() - started) / 1000;
-  for (const seed of options.seeds) {
-    if (ran > 0 && seconds() > options.withinSeconds) break;
-    const result = runSeed(seed, options);
-    ran += 1;
-    coverage.merge(result.coverage);
-    undecided += result.undecided;
-    steps += result.steps;
-    if (result.violation !== undefined) {
-      failed = result;
-      break;
+  const progress = new Progress();
+  const coverage = new Coverage();
+  const failed: SeedReport[] = [];
+  let [ran, undecided, steps, cpuSeconds] = [0, 0, 0, 0];
+  let firstReport: SeedReport | undefined;
+  const workers = Array.from({ length: jobs }, () => new Worker());
+  const idle = [...workers];
+  function* wanted(): Generator<number> {
+    for (let seed = first; seed < first + seeds && failed.length === 0; seed++) {
+      if (seed > first && seconds() > withinSeconds) return;
+      yield seed;
     }
   }
-  const { user, system } = process.cpuUsage(cpu);
-  return { ran, failed, coverage, undecided, steps, seconds: seconds(), cpuSeconds: (user + system) / 1e6 };
-}
-
-function runSeed(seed: number, { showLog, showSeeds }: CampaignOptions): Result {
-  const lines: string[] = [];
-  const result = simulate(seed, (line) => {
-    if (showLog) write(line);
-    else if (lines.push(line) > 2 * LAST_LINES) lines.splice(0, LAST_LINES);
+  await inParallel(jobs, wanted(), async (seed) => {
+    const worker = idle.pop()!;
+    const report = await worker.run(seed);
+    idle.push(worker);
+    if (seed === first) firstReport = report;
+    ran += 1;
+    undecided += report.undecided;
+    steps += report.steps;
+    cpuSeconds += report.cpuSeconds;
+    coverage.addAll(report.counts);
+    if (report.failure !== undefined) failed.push(report);
+    const left = ((seeds - ran) * seconds()) / ran;
+    progress.say(
+      `${ran} of ${seeds} seeds, ${seconds().toFixed(0)} s, about ${left.toFixed(0)} s to go, at seed ${seed}`,
+    );
   });
-  if (showSeeds) {
-    const { violation, traceHash, steps } = result;
-    write(`seed ${seed}: ${violation?.message ?? "no violation"} (trace ${hex(traceHash)}, ${steps} steps)`);
+  for (const worker of workers) worker.end();
+  let replay: CampaignResult["replay"];
+  if (firstReport !== undefined && failed.length === 0) {
+    const another = new Worker();
+    replay = [firstReport, await another.run(first)];
+    another.end();
   }
-  if (result.violation !== undefined && !showLog) for (const line of lines.slice(-LAST_LINES)) write(`  ${line}`);
-  return result;
+  progress.end();
+  return report({ ran, failed, coverage, undecided, steps, seconds: seconds(), cpuSeconds, replay });
 }
 
 /** Says what a campaign came to, as lines that `tri test` counts; answers whether all is well. */
-export function report({ ran, failed, coverage, undecided, steps, seconds, cpuSeconds }: CampaignResult): boolean {
+function report(result: CampaignResult): boolean {
+  const { ran, failed, coverage, undecided, steps, seconds, cpuSeconds, replay } = result;
   const each = (cpuSeconds / Math.max(1, ran)).toFixed(2);
   write(`${ran} seeds of 60 virtual seconds, ${seconds.toFixed(1)} s, ${each} s of CPU each, ${steps} steps`);
   write(coverage.describe());
   if (undecided > 0) write(`${undecided} histories of a key were too tangled to judge`);
-  if (failed !== undefined) {
-    write(failed.violation?.stack ?? "");
-    write(`again: ./tri test sim --seed ${failed.seed}   (at ${gitHash()}, trace ${hex(failed.traceHash)})`);
-    write(`not ok seed ${failed.seed}: ${failed.violation?.message}`);
-    return false;
-  }
+  for (const seed of [...failed].sort((a, b) => a.seed - b.seed)) tellFailure(seed);
+  if (failed.length > 0) return false;
   write(`ok ${ran} seeds without a violation (at ${gitHash()})`);
-  const missing = coverage.missing();
+  return checkReplay(replay) && checkCoverage(ran, coverage);
+}
+
+/** What went wrong in a seed, and how to see it again. */
+export function tellFailure({ seed, failure, trace }: SeedReport, bug?: string): void {
+  if (failure === undefined) return;
+  for (const line of failure.lines) write(`  ${line}`);
+  write(failure.stack);
+  const planted = bug === undefined ? "" : ` --bug "${bug}"`;
+  write(`again: ./tri test sim${planted} --seed ${seed}   (at ${gitHash()}, trace ${trace})`);
+  write(`not ok seed ${seed}: ${failure.message}`);
+}
+
+/** A failure that cannot be told again cannot be found. */
+function checkReplay(replay: CampaignResult["replay"]): boolean {
+  if (replay === undefined) return true;
+  const [before, again] = replay;
+  const same = before.trace === again.trace && before.steps === again.steps;
+  write(
+    `${same ? "ok" : "not ok"} seed ${before.seed} in two processes has the traces ${before.trace}, ${again.trace}`,
+  );
+  return same;
+}
+
+function checkCoverage(ran: number, coverage: Coverage): boolean {
   if (ran < COVERED_FROM_SEEDS) return true;
+  const missing = coverage.missing();
   if (missing.length > 0)
     write(`not ok never happened in ${ran} seeds, so nothing is proved about: ${missing.join(", ")}`);
   else write("ok everything that is counted happened");
   return missing.length === 0;
-}
-
-/** Runs a seed twice and compares: a failure that cannot be told again cannot be found. */
-export function checkReplay(seed: number): boolean {
-  const [first, second] = [simulate(seed), simulate(seed)];
-  const same = first.traceHash === second.traceHash && first.steps === second.steps;
-  const traces = `${hex(first.traceHash)} and ${hex(second.traceHash)}`;
-  write(`${same ? "ok" : "not ok"} seed ${seed} twice has the traces ${traces}`);
-  return same;
-}
-
-function hex(hash: number): string {
-  return (hash >>> 0).toString(16).padStart(8, "0");
 }
 
 function write(line: string): void {

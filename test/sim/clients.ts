@@ -15,6 +15,7 @@ import type { Coverage } from "./coverage.ts";
 import { type RegisterOp, checkRegister } from "./linearizability.ts";
 import type { Machine } from "./machine.ts";
 import type { Oracle } from "./oracle.ts";
+import type { Scenario } from "./scenario.ts";
 import { type Refused, call, clientOf, isCertain, sleepMs, within } from "./calls.ts";
 import { type World, must } from "./world/world.ts";
 
@@ -50,28 +51,30 @@ export class Clients {
   told = 1;
   private writes = 0;
   stopped = false;
-  /** Milliseconds between two requests of a client. */
-  pauseMs = 100;
+  private readonly scenario: Scenario;
 
   constructor(options: {
     readonly world: World;
     readonly oracle: Oracle;
     readonly coverage: Coverage;
     readonly machines: () => readonly Machine[];
+    readonly scenario: Scenario;
   }) {
     this.world = options.world;
     this.oracle = options.oracle;
     this.coverage = options.coverage;
     this.machines = options.machines;
+    this.scenario = options.scenario;
     this.prng = options.world.chance.work;
   }
 
   /** One client's life. */
   async run(): Promise<void> {
     const { prng } = this;
+    const { burst, pauseMs } = this.scenario;
     while (!this.stopped) {
       // In bursts: what goes wrong goes wrong among requests that are under way together.
-      await sleepMs(prng.next() < 0.6 ? 2 * prng.next() : this.pauseMs * 5 * prng.next());
+      await sleepMs(prng.next() < burst ? 2 * prng.next() : pauseMs * 5 * prng.next());
       const up = this.machines().filter((machine) => machine.host.up);
       const machine = up[prng.int(0, up.length - 1)];
       if (machine !== undefined) await this.request(machine);

@@ -14,6 +14,7 @@ export const COUNTED = [
   "pauses",
   "partitions",
   "one-way partitions",
+  "isolations",
   "messages lost",
   "messages doubled",
   "messages reordered",
@@ -45,18 +46,23 @@ export type Counted = (typeof COUNTED)[number];
 
 /** How often each thing happened. */
 export class Coverage {
-  private readonly counts = new Map<Counted, number>();
+  private readonly times = new Map<Counted, number>();
 
   add(what: Counted, times = 1): void {
-    if (times > 0) this.counts.set(what, this.of(what) + times);
+    if (times > 0) this.times.set(what, this.of(what) + times);
   }
 
   of(what: Counted): number {
-    return this.counts.get(what) ?? 0;
+    return this.times.get(what) ?? 0;
   }
 
-  merge(other: Coverage): void {
-    for (const [what, times] of other.counts) this.add(what, times);
+  /** What happened, as it travels between processes. */
+  counts(): readonly (readonly [Counted, number])[] {
+    return [...this.times];
+  }
+
+  addAll(counts: readonly (readonly [Counted, number])[]): void {
+    for (const [what, times] of counts) this.add(what, times);
   }
 
   /** What never happened. */

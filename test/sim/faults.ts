@@ -3,25 +3,23 @@ import type { Coverage } from "./coverage.ts";
 import { FASTEST_RATE } from "./lease-holders.ts";
 import type { Machine } from "./machine.ts";
 import type { Members } from "./members.ts";
-import { FAIR_WEATHER } from "./world/network.ts";
+import type { Scenario } from "./scenario.ts";
 import type { World } from "./world/world.ts";
 
-/** Kinds of faults. Each seed draws which of them it knows, so that rare ones also meet each other alone. */
-const KINDS = [
-  "kill",
-  "powerLoss",
-  "allDown",
-  "pause",
-  "partition",
-  "weather",
-  "disk",
-  "failedSync",
-  "clock",
-  "transfer",
-  "snapshot",
-] as const;
-
-type Kind = (typeof KINDS)[number];
+/** Kinds of faults. */
+export type Fault =
+  | "kill"
+  | "powerLoss"
+  | "allDown"
+  | "pause"
+  | "partition"
+  | "isolation"
+  | "weather"
+  | "disk"
+  | "failedSync"
+  | "clock"
+  | "transfer"
+  | "snapshot";
 
 /** Brings faults over a cluster, at moments and in kinds that the seed draws. */
 export class Faults {
@@ -30,9 +28,7 @@ export class Faults {
   private readonly machines: () => readonly Machine[];
   private readonly members: Members;
   private readonly prng: Prng;
-  private readonly kinds: readonly Kind[];
-  /** Between two faults at most: in calm seeds things have time to come right that rarely do elsewhere. */
-  private readonly paceMs: number;
+  private readonly scenario: Scenario;
   private healed = false;
 
   constructor(options: {
@@ -40,15 +36,14 @@ export class Faults {
     readonly coverage: Coverage;
     readonly machines: () => readonly Machine[];
     readonly members: Members;
+    readonly scenario: Scenario;
   }) {
     this.world = options.world;
     this.coverage = options.coverage;
     this.machines = options.machines;
     this.members = options.members;
     this.prng = options.world.chance.faults;
-    this.paceMs = [1000, 2000, 6000][this.prng.int(0, 2)]!;
-    const drawn = KINDS.filter(() => this.prng.next() < 0.6);
-    this.kinds = drawn.length > 0 ? drawn : KINDS;
+    this.scenario = options.scenario;
   }
 
   start(): void {
@@ -57,11 +52,12 @@ export class Faults {
 
   private next(): void {
     if (this.healed) return;
-    this.bring(this.kinds[this.prng.int(0, this.kinds.length - 1)]!);
-    this.world.plan(100 + this.prng.next() * this.paceMs, () => this.next());
+    const { faults, paceMs } = this.scenario;
+    this.bring(faults[this.prng.int(0, faults.length - 1)]!);
+    this.world.plan(100 + this.prng.next() * paceMs, () => this.next());
   }
 
-  private bring(kind: Kind): void {
+  private bring(kind: Fault): void {
     const { prng, world } = this;
     const machine = this.pick();
     if (machine === undefined) return;
@@ -82,6 +78,9 @@ export class Faults {
         return;
       case "partition":
         this.partition();
+        return;
+      case "isolation":
+        this.isolate(machine);
         return;
       case "weather":
         this.changeWeather();
@@ -105,10 +104,11 @@ export class Faults {
     }
   }
 
-  /** Often the leader: most that can go wrong goes wrong there. */
+  /** Often the leader, mostly: most that can go wrong goes wrong there. */
   private pick(): Machine | undefined {
     const { prng } = this;
-    const leader = prng.next() < 0.4 ? this.machines().find(({ isLeader }) => isLeader) : undefined;
+    const leader =
+      prng.next() < this.scenario.leaderBias ? this.machines().find(({ isLeader }) => isLeader) : undefined;
     const up = this.machines().filter(({ host }) => host.up);
     return leader ?? up[prng.int(0, up.length - 1)];
   }
@@ -165,14 +165,34 @@ export class Faults {
     world.plan(prng.next() < 0.5 ? prng.next() * 1500 : prng.next() * 8000, () => network.healAll());
   }
 
+  /**
+   * One member is cut off, from everybody or from the leader alone, and comes back; all the others see each other (F4, F7 of
+   * the reliability checklist).
+   */
+  private isolate(machine: Machine): void {
+    const { prng, world } = this;
+    const { network } = world;
+    const others = this.machines().filter((each) => each !== machine);
+    const fromAll = prng.next() < 0.5;
+    network.healAll();
+    for (const other of others) {
+      if (!fromAll && !other.isLeader) continue;
+      network.cut(machine.host, other.host);
+      network.cut(other.host, machine.host);
+    }
+    this.coverage.add("isolations");
+    world.plan(1000 + prng.next() * 8000, () => network.healAll());
+  }
+
   private changeWeather(): void {
     const { prng } = this;
+    const { network } = this.world;
     const bad = (most: number): number => (prng.next() < 0.5 ? prng.next() * most : 0);
-    this.world.network.weather = {
+    network.weather = {
       loss: bad(0.3),
       doubling: bad(0.3),
       reordering: bad(0.3),
-      delayMs: prng.next() < 0.5 ? 0.3 : prng.next() * 30,
+      delayMs: prng.next() < 0.5 ? network.fairDelayMs : prng.next() * 30,
     };
   }
 
@@ -192,7 +212,7 @@ export class Faults {
     this.healed = true;
     const { network } = this.world;
     network.healAll();
-    network.weather = FAIR_WEATHER;
+    network.clearUp();
     if (buries && this.prng.next() < 0.5) this.bury();
     for (const machine of this.machines()) {
       const { host } = machine;

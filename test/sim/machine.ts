@@ -1,15 +1,17 @@
 import { type ErrorCode, errorFrom } from "@trireme/base";
 import type { ConnectRequest } from "@trireme/proto/trireme/raft/v1/raft";
-import type { Entry, Raft, StorageAppend } from "@trireme/raft";
+import type { Raft } from "@trireme/raft";
 import { type StoreApp, type StoreConfig, startStore } from "@trireme/state-store";
 import type { LogKeys, Logger, Registry } from "@trireme/telemetry";
 import type { Coverage, Counted } from "./coverage.ts";
+import { inspect } from "./inspection.ts";
 import type { Oracle } from "./oracle.ts";
+import type { Scenario } from "./scenario.ts";
 import { clockOf } from "./world/globals.ts";
 import { leaving } from "./world/grpc.ts";
-import { Host, Violation, type World, must } from "./world/world.ts";
+import { Host, type World } from "./world/world.ts";
 
-/** Real settings, with a log small enough that segments and snapshots come and go within a minute. */
+/** Real settings; the scenario adds sizes of the log so small that segments and snapshots come and go within a minute. */
 const SETTINGS = {
   clusterToken: "sim",
   pkiDir: "/pki",
@@ -17,9 +19,6 @@ const SETTINGS = {
   clientPort: 2379,
   peerPort: 2380,
   metricsPort: 2381,
-  walSegmentBytes: 16 * 1024,
-  snapshotBytes: 8 * 1024,
-  trailingEntries: 10,
   quotaBytes: 64 * 1024 * 1024,
   corruptionCheckMs: 5000,
   autoCompactMs: 0,
@@ -52,23 +51,6 @@ const NO_METRICS: Registry = {
   render: () => Promise.resolve(""),
 };
 
-/** What is looked at inside of a core. */
-interface CoreInside {
-  readonly role: string;
-  readonly committedInTerm: boolean;
-  readonly log: {
-    readonly last: number;
-    readonly applied: number;
-    readonly stable: number;
-    readonly offset: number;
-    term(index: number): number | undefined;
-    some(after: number, to: number, predicate: (entry: Entry) => boolean): boolean;
-    append(entries: readonly Entry[]): void;
-  };
-}
-
-const isConfChange = (entry: Entry): boolean => entry.type === "confChange";
-
 /** One member of a simulated store: the store's own program on a machine of a simulated world. */
 export class Machine {
   readonly host: Host;
@@ -82,6 +64,8 @@ export class Machine {
   private readonly oracle: Oracle;
   private readonly coverage: Coverage;
   private readonly config: StoreConfig;
+  /** In which life the member of an id is, wherever it runs. */
+  private readonly lifeOf: (id: bigint) => number | undefined;
   private readonly tell: (line: string) => void;
 
   constructor(options: {
@@ -91,20 +75,23 @@ export class Machine {
     readonly number: number;
     readonly initialCluster: ReadonlyMap<string, string>;
     readonly joins: boolean;
-    readonly heartbeatMs: number;
+    readonly scenario: Scenario;
+    readonly lifeOf: (id: bigint) => number | undefined;
     readonly tell: (line: string) => void;
   }) {
-    const { world, number, initialCluster, joins, heartbeatMs } = options;
+    const { world, number, initialCluster, joins, scenario } = options;
     this.world = world;
     this.oracle = options.oracle;
     this.coverage = options.coverage;
     this.tell = options.tell;
+    this.lifeOf = options.lifeOf;
     const name = `m${number}`;
     this.host = new Host(name, addressOf(number));
     world.addHost(this.host);
     this.config = {
       ...SETTINGS,
-      heartbeatMs,
+      ...scenario.sizes,
+      heartbeatMs: scenario.heartbeatMs,
       name,
       dataDir: `/data/${name}`,
       address: this.host.address,
@@ -181,58 +168,11 @@ export class Machine {
       oracle.applied(raft, store, index, command, outcome);
       return outcome;
     };
-    this.watchLog(app, raft);
+    inspect({ host: this.host, world: this.world, oracle, coverage: this.coverage, app, raft, lifeOf: this.lifeOf });
     const replaceWith = store.replaceWith.bind(store);
     store.replaceWith = (other) => {
       replaceWith(other);
       oracle.adopted(store, "installed");
-    };
-  }
-
-  /** Watches what happens to the log, in memory and on disk. */
-  private watchLog(app: StoreApp, raft: Raft): void {
-    const { host, world } = this;
-    const core = Reflect.get(raft, "core") as CoreInside;
-    const { log } = core;
-    const append = log.append.bind(log);
-    log.append = (entries) => {
-      if (entries[0] !== undefined && entries[0].index <= log.last) this.coverage.add("log truncations");
-      if (core.role === "leader" && entries.some(isConfChange)) {
-        // One change at a time, and none before the term's first commit (rows 17 and 18 of the checklist). Not thrown: the
-        // request that it belongs to would swallow it.
-        if (log.some(log.applied, log.last, isConfChange)) {
-          world.fail(new Violation(`S1: ${host.name} begins a second change of members`));
-        }
-        if (!core.committedInTerm) {
-          world.fail(new Violation(`S1: ${host.name} changes members before its term's first commit`));
-        }
-      }
-      append(entries);
-    };
-    this.watchStable(raft, core);
-    const wal = Reflect.get(app.replica, "wal") as { roll(): Promise<void> };
-    const roll = wal.roll.bind(wal);
-    wal.roll = () => {
-      this.coverage.add("segments begun");
-      return roll();
-    };
-  }
-
-  /** S7: what the core takes for durable is what was written: the same entry, not another one at its index. */
-  private watchStable(raft: Raft, core: CoreInside): void {
-    const { host } = this;
-    const written = new Map<number, number>();
-    const storageAppended = raft.storageAppended.bind(raft);
-    raft.storageAppended = (append: StorageAppend) => {
-      for (const { index, term } of append.entries) written.set(index, term);
-      storageAppended(append);
-      const { stable, offset } = core.log;
-      // What a snapshot of the leader replaced is not compared: its file vouches for it.
-      const term = stable > offset ? written.get(stable) : undefined;
-      must(
-        term === undefined || term === core.log.term(stable),
-        `S7: ${host.name} takes entry ${stable} for durable, and wrote one of term ${term} there`,
-      );
     };
   }
 
@@ -322,9 +262,6 @@ function describe(keys: LogKeys): string {
 }
 
 /** Shows every raft message to the oracle as it leaves its machine. */
-export function watchPromises(machines: () => readonly Machine[], oracle: Oracle): void {
-  leaving.watch = (host, request) => {
-    const machine = machines().find((each) => each.host === host);
-    if (machine?.app !== undefined) oracle.promises(machine.id, request as ConnectRequest);
-  };
+export function watchPromises(oracle: Oracle): void {
+  leaving.watch = (request) => oracle.promises(request as ConnectRequest);
 }

@@ -1,69 +1,74 @@
 // ./tri test sim: whole clusters of the store in one process, in virtual time, each from one seed. See DESIGN.md.
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { bugNamed } from "./bugs.ts";
 import { huntBugs } from "./bug-hunt.ts";
+import { runCampaign, tellFailure } from "./campaign.ts";
 import { simulateModules } from "./hooks.ts";
-import { real } from "./real-time.ts";
+import type { SeedReport } from "./seed-report.ts";
 
-/** What continuous integration has time for: this many seeds if they fit. */
+/** What continuous integration runs. */
 const CI_SEEDS = 200;
-const CI_SECONDS = 26;
 
 const { values } = parseArgs({
   options: {
-    /** These seeds, one by one. */
+    /** These seeds, one by one, in this process. */
     seed: { type: "string", multiple: true },
-    /** So many seeds, from --first on. */
+    /** So many seeds, from --first on, in processes of their own. */
     seeds: { type: "string" },
     first: { type: "string", default: "1" },
+    /** So many processes; by default one for each core. */
+    jobs: { type: "string", default: String(availableParallelism()) },
     /** No further seed begins after so many seconds. */
     within: { type: "string" },
     /** Looks for the planted bugs instead: all of them, each within 500 seeds. */
     bugs: { type: "boolean", default: false },
-    /** Plants one bug. */
+    /** With --seed: plants this bug. */
     bug: { type: "string" },
-    /** Shows what members log. */
+    /** With --seed: shows what members log. */
     log: { type: "boolean", default: false },
+    /** How this program calls itself. */
+    worker: { type: "boolean", default: false },
   },
 });
 
-if (values.bugs) process.exit((await huntBugs(false)) ? 0 : 1);
+if (values.worker || values.seed !== undefined) {
+  simulateModules(values.bug === undefined ? undefined : bugNamed(values.bug));
+  // Loaded only now: what they import has to meet the simulated world.
+  const { runSeed, serveSeeds, whenVirtual } = await import("./run-seed.ts");
+  if (values.worker) serveSeeds();
+  else whenVirtual(() => process.exit(runChosen(values.seed!.map(Number), runSeed) ? 0 : 1));
+} else {
+  process.exit((await runAll()) ? 0 : 1);
+}
 
-const chosen = values.seed?.map(Number);
-const showSeeds = chosen !== undefined;
-const isCi = chosen === undefined && values.seeds === undefined;
-const first = Number(values.first);
-const seeds = chosen ?? Array.from({ length: Number(values.seeds ?? CI_SEEDS) }, (_, at) => first + at);
-const begun = real.monotonic();
-/** What is left of the time for seeds, when something else has had its share. */
-const secondsLeft = (): number =>
-  values.within !== undefined
-    ? Number(values.within)
-    : isCi
-      ? CI_SECONDS - (real.monotonic() - begun) / 1000
-      : Infinity;
+async function runAll(): Promise<boolean> {
+  const jobs = Number(values.jobs);
+  if (values.bugs) return huntBugs(false, jobs);
+  const isCi = values.seeds === undefined;
+  const areFound = !isCi || (await huntBugs(true, jobs));
+  const isFine = await runCampaign({
+    first: Number(values.first),
+    seeds: Number(values.seeds ?? CI_SEEDS),
+    jobs,
+    withinSeconds: Number(values.within ?? Infinity),
+  });
+  return areFound && isFine;
+}
 
-const isFine = isCi && values.bug === undefined ? await huntBugs(true) : true;
-simulateModules(values.bug === undefined ? undefined : bugNamed(values.bug));
-const { checkReplay, report, runCampaign } = await import("./campaign.ts");
-const { virtualizeTime } = await import("./world/globals.ts");
-// Not from within a module's evaluation, which is a promise job: worlds run promise jobs themselves.
-real.setTimeout(() => {
-  virtualizeTime();
-  // Thousands of requests fail in a seed, and each error would describe its stack.
-  if (!showSeeds) Error.stackTraceLimit = 0;
-  process.exit(run() && isFine ? 0 : 1);
-}, 0);
-
-function run(): boolean {
-  const isReplayed = !isCi || checkReplay(first);
-  const result = runCampaign({ seeds, withinSeconds: secondsLeft(), showLog: values.log, showSeeds });
-  if (values.bug !== undefined) {
-    const { failed, ran } = result;
-    const line =
-      failed === undefined ? `not found in ${ran} seeds` : `found in seed ${failed.seed}: ${failed.violation?.message}`;
-    process.stdout.write(`${line}\n`);
-    return failed !== undefined;
+/** Each seed again, exactly; whether none of them violates anything. */
+function runChosen(
+  seeds: readonly number[],
+  runSeed: (seed: number, show?: (line: string) => void) => SeedReport,
+): boolean {
+  const show = values.log ? (line: string): void => void process.stdout.write(`${line}\n`) : undefined;
+  let isFine = true;
+  for (const seed of seeds) {
+    const report = runSeed(seed, show);
+    const { failure, steps, trace } = report;
+    isFine &&= failure === undefined;
+    if (failure === undefined) process.stdout.write(`ok seed ${seed}: no violation (trace ${trace}, ${steps} steps)\n`);
+    else tellFailure(report, values.bug);
   }
-  return report(result) && isReplayed;
+  return isFine;
 }

@@ -2,6 +2,7 @@ import { ClusterClient, MaintenanceClient, type MemberListResponse } from "@trir
 import { call, clientOf, sleepMs, within } from "./calls.ts";
 import type { Coverage } from "./coverage.ts";
 import type { Machine } from "./machine.ts";
+import type { Scenario } from "./scenario.ts";
 import type { World } from "./world/world.ts";
 
 /** How long a request may take. */
@@ -18,6 +19,8 @@ export class Members {
   private readonly machines: () => readonly Machine[];
   /** Starts a machine that joins. */
   private readonly join: (number: number) => Machine;
+  /** How often a promotion that comes to mind is asked for. */
+  private readonly promotion: number;
   private next: number;
   stopped = false;
 
@@ -26,13 +29,14 @@ export class Members {
     readonly coverage: Coverage;
     readonly machines: () => readonly Machine[];
     readonly join: (number: number) => Machine;
-    readonly founders: number;
+    readonly scenario: Scenario;
   }) {
     this.world = options.world;
     this.coverage = options.coverage;
     this.machines = options.machines;
     this.join = options.join;
-    this.next = options.founders + 1;
+    this.promotion = options.scenario.promotion;
+    this.next = options.scenario.founders + 1;
   }
 
   async run(): Promise<void> {
@@ -75,6 +79,7 @@ export class Members {
   }
 
   private async promoteAny(machine: Machine): Promise<void> {
+    if (this.world.chance.work.next() >= this.promotion) return;
     const list = await call<MemberListResponse>((done) =>
       clientOf(ClusterClient, machine).memberList({ linearizable: false }, ...within(PATIENCE_MS), done),
     );

@@ -1,9 +1,10 @@
 import type { Command, MvccStore, Outcome } from "@trireme/mvcc";
 import { rangeOp } from "@trireme/mvcc";
-import { type Raft, isVoter } from "@trireme/raft";
+import { type ConfState, type Raft, isVoter } from "@trireme/raft";
 import type { ConnectRequest } from "@trireme/proto/trireme/raft/v1/raft";
 import type { Coverage } from "./coverage.ts";
 import { Model, eventText, stateText } from "./model.ts";
+import { Stability } from "./stability.ts";
 import { must } from "./world/world.ts";
 
 /** The empty state of a new cluster is a snapshot at this index. */
@@ -24,6 +25,8 @@ interface Promised {
   readonly votes: Map<number, bigint>;
   /** The entry that it said to hold, under which leader's term. */
   ack: { readonly term: number; readonly index: number };
+  /** The highest entry that it acknowledged to the leader of each term. */
+  readonly acks: Map<number, number>;
 }
 
 /** What the simulation reads of a core, beside its public surface. */
@@ -42,11 +45,12 @@ interface CoreView {
 const ALL = { key: "\0", end: "\0" };
 
 /**
- * Knows the one history that all members must share, and holds every member to it: S1 to S7, S9 and T1 of the reliability
+ * Knows the one history that all members must share, and holds every member to it: S1 to S7, S9, F7 and T1 of the reliability
  * checklist. The first member to apply an entry tells what it is; an independent model says what must come of it.
  */
 export class Oracle {
   readonly model = new Model();
+  readonly stability = new Stability();
   /** What changed at each revision, as watchers hear it. */
   readonly events: (readonly string[])[] = [];
   private readonly history: Known[] = [];
@@ -162,9 +166,25 @@ export class Oracle {
     must(found === term, `S4: the leader of term ${term} commits entry ${committed} of term ${found}`);
   }
 
+  /** Whom a term has for leader. */
+  readonly leaderOf = (term: number): bigint | undefined => this.leaders.get(term);
+
+  /** S4: a leader takes for committed what a majority of the voters has acknowledged, and of both halves of a joint one. */
+  commits(id: bigint, term: number, conf: ConfState, index: number, ownStable: number): void {
+    for (const voters of [conf.voters, conf.votersOutgoing]) {
+      const holding = voters.filter((voter) =>
+        voter === id ? ownStable >= index : (this.promised.get(voter)?.acks.get(term) ?? 0) >= index,
+      );
+      must(
+        voters.length === 0 || holding.length > voters.length / 2,
+        `S4: the leader of term ${term} commits entry ${index}, which ${holding.length} of ${voters.length} voters hold`,
+      );
+    }
+  }
+
   /** Messages leave a member: what they promise must outlive its process. */
-  promises(id: bigint, request: ConnectRequest): void {
-    for (const { term: wireTerm, to, body } of request.messages) {
+  promises(request: ConnectRequest): void {
+    for (const { from: id, term: wireTerm, to, body } of request.messages) {
       const term = Number(wireTerm);
       if (body?.$case === "voteResponse" && !body.value.pre && !body.value.reject) this.grants(id, term, to);
       if (body?.$case === "appendResponse" && !body.value.reject) this.acknowledges(id, term, Number(body.value.index));
@@ -174,7 +194,7 @@ export class Oracle {
   private of(id: bigint): Promised {
     let found = this.promised.get(id);
     if (found === undefined) {
-      found = { term: 0, votes: new Map(), ack: { term: 0, index: 0 } };
+      found = { term: 0, votes: new Map(), ack: { term: 0, index: 0 }, acks: new Map() };
       this.promised.set(id, found);
     }
     return found;
@@ -191,7 +211,8 @@ export class Oracle {
   private acknowledges(id: bigint, term: number, index: number): void {
     const promised = this.of(id);
     promised.term = Math.max(promised.term, term);
-    const { ack } = promised;
+    const { ack, acks } = promised;
+    acks.set(term, Math.max(acks.get(term) ?? 0, index));
     if (term > ack.term || (term === ack.term && index > ack.index)) promised.ack = { term, index };
   }
 

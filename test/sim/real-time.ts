@@ -2,4 +2,5 @@
 export const real = {
   monotonic: performance.now.bind(performance),
   setTimeout: globalThis.setTimeout,
+  clearTimeout: globalThis.clearTimeout,
 };

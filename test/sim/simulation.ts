@@ -7,6 +7,7 @@ import { LeaseHolders } from "./lease-holders.ts";
 import { Machine, peerAddressOf, watchPromises } from "./machine.ts";
 import { Members } from "./members.ts";
 import { Oracle } from "./oracle.ts";
+import { drawScenario } from "./scenario.ts";
 import { Watcher } from "./watchers.ts";
 import { SimNetwork } from "./world/network.ts";
 import { World, enter, must } from "./world/world.ts";
@@ -18,13 +19,7 @@ const RUN_MS = 60_000;
 /** L1: so long after the healing every member that is left serves writes. */
 const RECOVERY_MS = 8000;
 
-const CLIENTS = 3;
 const WATCHERS = 3;
-const HOLDERS = 2;
-
-/** Milliseconds between two requests of one client, about, and between two heartbeats: each seed draws its own. */
-const PAUSES_MS = [100, 250, 500, 1000];
-const HEARTBEATS_MS = [100, 200, 250];
 
 /** A joiner may still be on its way in, or wait for a place that it was not given. */
 const isSettled = (machine: Machine): boolean => machine.app !== undefined && !machine.app.replica.isLearner;
@@ -44,22 +39,25 @@ export interface Result {
 export function simulate(seed: number, tell: (line: string) => void = () => undefined): Result {
   const world = new World(seed);
   enter(world);
-  world.network = new SimNetwork(world.chance.net);
+  const scenario = drawScenario(seed, world.chance.scenario);
+  const { founders, changesMembers } = scenario;
+  world.network = new SimNetwork(world.chance.net, scenario.delayMs);
   const coverage = new Coverage();
   const oracle = new Oracle(coverage);
-  const founders = seed % 2 === 0 ? 3 : 5;
   const numbers = Array.from({ length: founders }, (_, at) => at + 1);
   const initialCluster = new Map(numbers.map((number) => [`m${number}`, peerAddressOf(number)]));
-  const draw = (from: readonly number[]): number => from[world.chance.work.int(0, from.length - 1)]!;
-  const common = { world, oracle, coverage, tell, heartbeatMs: draw(HEARTBEATS_MS) };
-  const machines = numbers.map((number) => new Machine({ ...common, number, initialCluster, joins: false }));
+  const lifeOf = (id: bigint): number | undefined =>
+    machines.find((machine) => machine.id === id && machine.host.up)?.host.life;
+  const common = { world, oracle, coverage, tell, scenario, lifeOf };
+  const machines: Machine[] = [];
+  machines.push(...numbers.map((number) => new Machine({ ...common, number, initialCluster, joins: false })));
   const all = {
     world,
     oracle,
     coverage,
     machines: (): readonly Machine[] => machines.filter(({ removed }) => !removed),
   };
-  watchPromises(() => machines, oracle);
+  watchPromises(oracle);
   world.afterStep = (host) => machines.find((machine) => machine.host === host)?.look();
   const join = (number: number): Machine => {
     const known = [...initialCluster, [`m${number}`, peerAddressOf(number)] as const];
@@ -67,19 +65,17 @@ export function simulate(seed: number, tell: (line: string) => void = () => unde
     machines.push(machine);
     return machine;
   };
-  const members = new Members({ ...all, join, founders });
-  const clients = new Clients(all);
-  clients.pauseMs = draw(PAUSES_MS);
+  const members = new Members({ ...all, join, scenario });
+  const clients = new Clients({ ...all, scenario });
   const watchers = Array.from({ length: WATCHERS }, (_, number) => new Watcher({ ...all, number }));
   const holders = new LeaseHolders(all);
-  const faults = new Faults({ ...all, members });
-  const changesMembers = world.chance.faults.next() < 0.5;
+  const faults = new Faults({ ...all, members, scenario });
   const guard = (task: Promise<void>): void => void task.catch((error: unknown) => world.fail(error));
 
   world.plan(0, () => {
     for (const machine of machines) machine.start();
-    for (let i = 0; i < CLIENTS; i++) guard(clients.run());
-    for (let i = 0; i < HOLDERS; i++) guard(holders.run());
+    for (let i = 0; i < scenario.clients; i++) guard(clients.run());
+    for (let i = 0; i < scenario.leaseHolders; i++) guard(holders.run());
     for (const watcher of watchers) guard(watcher.run());
     // Two at a time: changes of members must not meet in the log.
     for (let i = 0; changesMembers && i < 2; i++) guard(members.run());

@@ -84,7 +84,7 @@ export class Server {
 }
 
 /** Messages of peers that simulations look at as they leave a machine: the raft stream's requests. */
-export const leaving: { watch: (host: Host, request: unknown) => void } = { watch: () => undefined };
+export const leaving: { watch: (request: unknown) => void } = { watch: () => undefined };
 
 const RAFT_STREAM = "/trireme.raft.v1.PeerService/Connect";
 
@@ -317,7 +317,7 @@ class Wire implements Line {
     const { network } = world;
     const bytes = this.method.requestSerialize(message);
     const faulty = this.isRaft && this.greeted;
-    if (this.isRaft && this.from !== undefined) leaving.watch(this.from, message);
+    if (this.isRaft && this.from !== undefined) leaving.watch(message);
     this.greeted = true;
     world.trace(1, crc32(bytes));
     if (!network.reaches(this.from, this.to)) {

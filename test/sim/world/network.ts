@@ -11,7 +11,10 @@ export interface Weather {
   readonly delayMs: number;
 }
 
-export const FAIR_WEATHER: Weather = { loss: 0, doubling: 0, reordering: 0, delayMs: 0.3 };
+/** Nothing but the ordinary delay. */
+function fairWeather(delayMs: number): Weather {
+  return { loss: 0, doubling: 0, reordering: 0, delayMs };
+}
 
 /** A broken wire is noticed by pings: after one interval and the wait for the answer at most. */
 const NOTICE_MS = 2000;
@@ -32,15 +35,24 @@ export interface Line {
 
 /** Wires between machines. */
 export class SimNetwork {
-  weather: Weather = FAIR_WEATHER;
+  /** The median of one way on a good day, milliseconds. */
+  readonly fairDelayMs: number;
+  weather: Weather;
   readonly counts = { lost: 0, doubled: 0, reordered: 0, cut: 0, broken: 0 };
   private readonly prng: Prng;
   private readonly listeners = new Map<string, unknown>();
   private readonly cuts = new Set<string>();
   private readonly lines = new Set<Line>();
 
-  constructor(prng: Prng) {
+  constructor(prng: Prng, fairDelayMs: number) {
     this.prng = prng;
+    this.fairDelayMs = fairDelayMs;
+    this.weather = fairWeather(fairDelayMs);
+  }
+
+  /** Nothing is lost, doubled or overtaken any more. */
+  clearUp(): void {
+    this.weather = fairWeather(this.fairDelayMs);
   }
 
   listen<L extends Listener>(address: string, listener: L): void {

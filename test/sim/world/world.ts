@@ -62,6 +62,7 @@ export interface Chances {
   readonly faults: Prng;
   readonly work: Prng;
   readonly process: Prng;
+  readonly scenario: Prng;
 }
 
 /** One simulated world: virtual time, machines, network. Exactly one is {@link world} at a time. */
@@ -86,7 +87,14 @@ export class World {
 
   constructor(seed: number) {
     const stream = (number: number): Prng => createPrng(Math.imul(seed, 0x9e3779b1) + number * 0x85ebca6b);
-    this.chance = { net: stream(1), disk: stream(2), faults: stream(3), work: stream(4), process: stream(5) };
+    this.chance = {
+      net: stream(1),
+      disk: stream(2),
+      faults: stream(3),
+      work: stream(4),
+      process: stream(5),
+      scenario: stream(6),
+    };
   }
 
   /** Does something later, as the code that runs now and in its life; `kernel`: although its process may be stopped. */

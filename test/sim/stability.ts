@@ -1,0 +1,56 @@
+import { must } from "./world/world.ts";
+
+/** A voter that heard its leader within this time does not help to depose it; an election timeout less what clocks err. */
+const LOYAL_MS = 700;
+
+/** So long has a majority to have heard one leader without a pause: grants given before that have come or never will. */
+const STABLE_MS = 6000;
+
+/** How long one member has heard one leader without a pause. */
+interface Streak {
+  readonly life: number;
+  readonly term: number;
+  readonly since: number;
+  last: number;
+}
+
+/**
+ * F4, F7 and B33 of the reliability checklist: while a majority hears its leader, nobody enters a new term unless the
+ * leader asked for it. Whoever was cut off and comes back disturbs nobody.
+ */
+export class Stability {
+  private readonly streaks = new Map<bigint, Streak>();
+
+  /** A member takes a message of the leader of a term which is not behind its own. */
+  hears(id: bigint, life: number, term: number, now: number): void {
+    const streak = this.streaks.get(id);
+    if (streak !== undefined && streak.life === life && streak.term === term && now - streak.last <= LOYAL_MS) {
+      streak.last = now;
+    } else {
+      this.streaks.set(id, { life, term, since: now, last: now });
+    }
+  }
+
+  /** A member begins to campaign in the term behind `term`, and nobody asked it to. `lifeOf`: undefined for who is down. */
+  campaigns(
+    { id, term, voters }: { readonly id: bigint; readonly term: number; readonly voters: readonly bigint[] },
+    leaderOf: (term: number) => bigint | undefined,
+    lifeOf: (id: bigint) => number | undefined,
+    now: number,
+  ): void {
+    const content = new Set<bigint>();
+    for (const voter of voters) {
+      const streak = this.streaks.get(voter);
+      if (voter === id || streak === undefined || streak.life !== lifeOf(voter)) continue;
+      if (now - streak.last > LOYAL_MS || now - streak.since < STABLE_MS) continue;
+      content.add(voter);
+      // Who is heard leads, and is no less loyal to itself.
+      const leader = leaderOf(streak.term);
+      if (leader !== undefined && leader !== id && voters.includes(leader)) content.add(leader);
+    }
+    must(
+      content.size <= voters.length / 2,
+      `F7: ${id.toString(16)} begins term ${term + 1} while ${content.size} of ${voters.length} voters hear their leader`,
+    );
+  }
+}
