@@ -54,7 +54,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "commit an entry of an old term by counting",
-    profile: "latency",
+    profile: "leases",
     changes: [
       {
         file: CORE,
@@ -66,6 +66,7 @@ export const BUGS: readonly Bug[] = [
   {
     // That a pre-vote of a lower term is refused and not dropped is libs/raft's own script, prevote_lower_term.
     name: "skip the pre-vote rejection",
+    quick: true,
     profile: "isolation",
     changes: [
       {
@@ -140,6 +141,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: "learner counted in the quorum",
+    quick: true,
     profile: "members",
     changes: [
       {

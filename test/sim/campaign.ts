@@ -33,7 +33,10 @@ interface CampaignResult {
 /** The program that was simulated, for who wants to see the same again. */
 export function gitHash(): string {
   try {
-    return execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
+    return execFileSync("git", ["describe", "--always", "--dirty"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
   } catch {
     return "unknown (no git)";
   }

@@ -113,6 +113,11 @@ export class Machine {
     return this.app !== undefined && this.host.pausedUntil <= this.world.now;
   }
 
+  /** Whether it serves. A joiner may still be on its way in, or wait for a place that it was not given. */
+  get isSettled(): boolean {
+    return this.app !== undefined && !this.app.replica.isLearner;
+  }
+
   get raft(): Raft | undefined {
     return this.app === undefined ? undefined : (Reflect.get(this.app.replica, "raft") as Raft);
   }

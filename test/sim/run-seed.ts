@@ -38,7 +38,12 @@ export function serveSeeds(): void {
     Error.stackTraceLimit = 0;
     process.on("disconnect", () => process.exit(0));
     process.on("message", (seed: number) => {
-      real.setTimeout(() => process.send!(runSeed(seed)), 0);
+      real.setTimeout(() => {
+        const report = runSeed(seed);
+        // Whoever asked may have ended meanwhile; nobody else wants to know.
+        if (process.connected) process.send!(report, undefined, {}, () => undefined);
+        else process.exit(0);
+      }, 0);
     });
     process.send!("ready");
   });

@@ -41,6 +41,8 @@ export class Watcher {
   /** Rounds that begin; an answer to an earlier one is no longer listened to. */
   private round = 0;
   stopped = false;
+  /** Set when all is well again: from now on it stays, and asks members that are in the cluster. */
+  hurries = false;
 
   constructor(options: {
     readonly world: World;
@@ -60,8 +62,8 @@ export class Watcher {
     const { work } = this.world.chance;
     while (!this.stopped) {
       // Now and then away for long: its history may be gone when it comes back.
-      if (work.next() < 0.15) await sleepMs(1000 + work.next() * 5000);
-      const up = this.machines().filter((machine) => machine.host.up);
+      if (!this.hurries && work.next() < 0.15) await sleepMs(1000 + work.next() * 5000);
+      const up = this.machines().filter((machine) => (this.hurries ? machine.isSettled : machine.host.up));
       const machine = up[work.int(0, up.length - 1)];
       if (machine === undefined) await sleepMs(100);
       else await this.follow(machine, 500 + work.next() * 5000);
