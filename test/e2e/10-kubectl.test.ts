@@ -6,12 +6,15 @@ import { spawn } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   applyText,
+  cachedStatus,
   ensureCluster,
   getJson,
   kubeconfig,
   kubectl,
   kubectlPath,
+  leaveNamespace,
   livePods,
+  triOk,
   tryKubectl,
 } from "./cluster.ts";
 import { expectThat, within } from "./process.ts";
@@ -42,7 +45,11 @@ describe("kubectl", () => {
     await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
   });
   afterAll(async () => {
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
+  });
+
+  it("finds its cluster by the file that tri names", async () => {
+    expect((await triOk("kubeconfig")).trim()).toBe((await cachedStatus()).kubeconfig);
   });
 
   it("create namespace, configmap, deployment", async () => {

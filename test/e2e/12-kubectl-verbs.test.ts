@@ -11,6 +11,7 @@ import {
   type Any,
   CLUSTER,
   type ClusterStatus,
+  KUBECTL_ENV,
   KUBECTL_VERSIONS,
   ensureCluster,
   kubectlPath,
@@ -42,6 +43,7 @@ async function sessionOf(cluster: ClusterStatus, file: string, index: number): P
   config.contexts[0].context.namespace = namespace;
   writeFileSync(join(dir, "kubeconfig"), stringify(config));
   const env = {
+    ...KUBECTL_ENV,
     PATH: `${join(dir, "bin")}:${process.env["PATH"]}`,
     HOME: dir,
     KUBECONFIG: join(dir, "kubeconfig"),
@@ -67,11 +69,11 @@ describe("kubectl", () => {
   beforeAll(async () => {
     cluster = await ensureCluster();
     rmSync(WORK, { recursive: true, force: true });
-    await removeNamespaces();
+    await removeNamespaces("--timeout=60s");
   });
   afterAll(async () => {
     rmSync(WORK, { recursive: true, force: true });
-    await removeNamespaces();
+    await removeNamespaces("--wait=false");
   });
 
   it.concurrent.for(transcripts)("%s", { timeout: TRANSCRIPT_TIMEOUT_MS }, async (file) => {
@@ -82,8 +84,8 @@ describe("kubectl", () => {
   });
 });
 
-async function removeNamespaces(): Promise<void> {
+async function removeNamespaces(wait: string): Promise<void> {
   const names = transcripts.flatMap((file) => KUBECTL_VERSIONS.map((release) => namespaceOf(file, release)));
-  const { code, stderr } = await tryKubectl(["delete", "namespace", ...names, "--ignore-not-found", "--timeout=60s"]);
+  const { code, stderr } = await tryKubectl(["delete", "namespace", ...names, "--ignore-not-found", wait]);
   expect(code, stderr).toBe(0);
 }

@@ -5,7 +5,7 @@
 import { Metadata, type ServiceError, credentials } from "@grpc/grpc-js";
 import { ManifestServiceClient, type WatchResponse } from "@trireme/proto/trireme/api/v1/manifest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Any, adminCredentials, ensureCluster, status, tryKubectl } from "./cluster.ts";
+import { adminCredentials, type Any, ensureCluster, leaveNamespace, status, tryKubectl } from "./cluster.ts";
 import { expectThat, within } from "./process.ts";
 
 const NS = "grpc";
@@ -53,7 +53,7 @@ describe("the API in gRPC", () => {
   });
   afterAll(async () => {
     client.close();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   const apply = (manifest: string) =>

@@ -11,12 +11,13 @@ import {
   cgroupOf,
   containerTask,
   ensureCluster,
+  freshNamespace,
   getJson,
   inHost,
   isReady,
   kubectl,
+  leaveNamespace,
   livePods,
-  tryKubectl,
 } from "./cluster.ts";
 import { fetchText } from "./http.ts";
 import { expectThat, must, within } from "./process.ts";
@@ -99,13 +100,12 @@ describe("a workload", () => {
   const url = `http://127.0.0.1:${NODE_PORT}/`;
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText(MANIFEST);
     await kubectl("rollout", "status", "deployment/echo", "-n", NS, "--timeout=60s");
   });
   afterAll(async () => {
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("runs three pods on three nodes", async () => {

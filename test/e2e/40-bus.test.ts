@@ -13,7 +13,17 @@ import {
   streamCodec,
 } from "@trireme/bus";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CLUSTER, applyText, ensureCluster, kubectl, livePods, status, tryKubectl } from "./cluster.ts";
+import {
+  applyText,
+  CLUSTER,
+  ensureCluster,
+  freshNamespace,
+  kubectl,
+  leaveNamespace,
+  livePods,
+  status,
+  tryKubectl,
+} from "./cluster.ts";
 import { expectThat, run, within } from "./process.ts";
 
 const NS = "bus";
@@ -45,11 +55,10 @@ spec:
 describe("the bus", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
   });
   afterAll(async () => {
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("shows node1's credential the pods of node1, refuses it node2's, and counts what it sends", async () => {

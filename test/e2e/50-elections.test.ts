@@ -3,7 +3,18 @@
  * send a write with a fence that has passed.
  */
 import { beforeAll, afterAll, describe, expect, it } from "vitest";
-import { CLUSTER, ensureCluster, getJson, kubectl, livePods, status, triOk, tryKubectl } from "./cluster.ts";
+import {
+  CLUSTER,
+  ensureCluster,
+  freshNamespace,
+  getJson,
+  kubectl,
+  leaveNamespace,
+  livePods,
+  status,
+  triOk,
+  tryKubectl,
+} from "./cluster.ts";
 import { apiRequest, serverIdentity } from "./api-request.ts";
 import { expectThat, within } from "./process.ts";
 
@@ -12,11 +23,10 @@ const NS = "elections";
 describe("elections", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
   });
   afterAll(async () => {
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it.each(["scheduler", "controllers", "relay"])("survive the death of the server that holds %s", async (election) => {

@@ -6,7 +6,17 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { applyText, ensureCluster, getJson, kubectl, livePods, tri, tryKubectl } from "./cluster.ts";
+import {
+  applyText,
+  ensureCluster,
+  freshNamespace,
+  getJson,
+  kubectl,
+  leaveNamespace,
+  livePods,
+  tri,
+  tryKubectl,
+} from "./cluster.ts";
 import { expectThat, within } from "./process.ts";
 
 const NS = "bad-input";
@@ -33,12 +43,11 @@ describe("bad input", () => {
 
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
   });
   afterAll(async () => {
     rmSync(dir, { recursive: true, force: true });
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("names file and line of a YAML syntax error, and applies nothing of the file", async () => {

@@ -5,14 +5,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiRequest } from "./api-request.ts";
 import {
+  adminCredentials,
   type Any,
   applyText,
-  adminCredentials,
   cachedStatus,
   ensureCluster,
+  freshNamespace,
   getJson,
   isReady,
   kubectl,
+  leaveNamespace,
   livePods,
   tryKubectl,
 } from "./cluster.ts";
@@ -69,14 +71,13 @@ describe("an acknowledged drain", () => {
   let victim = "";
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText(MANIFEST);
     await kubectl("rollout", "status", "deployment/web", "-n", NS, "--timeout=60s");
   });
   afterAll(async () => {
     if (victim !== "") await tryKubectl(["uncordon", victim]);
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("loses no request over two rolling updates and a drained node", async () => {

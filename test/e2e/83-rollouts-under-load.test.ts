@@ -8,14 +8,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiRequest } from "./api-request.ts";
 import {
-  applyText,
   adminCredentials,
+  applyText,
   cachedStatus,
   containerTask,
   ensureCluster,
+  freshNamespace,
   getJson,
   inHost,
   kubectl,
+  leaveNamespace,
   livePods,
   status,
   tryKubectl,
@@ -176,8 +178,7 @@ async function expectAllAnswered(loads: readonly Load[], what: string, before: R
 describe("rolling updates and drains under load", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText(MANIFEST);
     await Promise.all([
       kubectl("rollout", "status", "deployment/web", "-n", NS, "--timeout=60s"),
@@ -189,7 +190,7 @@ describe("rolling updates and drains under load", () => {
     thaw();
     await restore();
     if (cordoned !== "") await tryKubectl(["uncordon", cordoned]);
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("lose no request", async () => {

@@ -8,7 +8,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { applyText, ensureCluster, kubeconfig, kubectl, kubectlPath, tryKubectl } from "./cluster.ts";
+import {
+  applyText,
+  ensureCluster,
+  freshNamespace,
+  kubeconfig,
+  kubectl,
+  kubectlPath,
+  leaveNamespace,
+  tryKubectl,
+} from "./cluster.ts";
 import { fetchText } from "./http.ts";
 import { within } from "./process.ts";
 
@@ -41,14 +50,13 @@ describe("into the pod", () => {
   const dir = mkdtempSync(join(tmpdir(), "into-the-pod-"));
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText(MANIFEST);
     await kubectl("wait", "-n", NS, "--for=condition=Ready", "pod/web", "--timeout=60s");
   });
   afterAll(async () => {
     rmSync(dir, { recursive: true });
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("runs a command, keeps its streams apart and tells its exit code", async () => {

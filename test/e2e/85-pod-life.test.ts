@@ -8,11 +8,13 @@ import {
   type Any,
   applyText,
   ensureCluster,
+  freshNamespace,
   getJson,
   isReady,
   kubeconfig,
   kubectl,
   kubectlPath,
+  leaveNamespace,
   status,
   triOk,
   tryKubectl,
@@ -168,12 +170,11 @@ async function events(name: string): Promise<string[]> {
 describe("the life of a pod:", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText(PODS.map((one) => JSON.stringify(one)).join("\n---\n"));
   });
   afterAll(async () => {
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("a postStart hook holds the container back, and the next one", async () => {

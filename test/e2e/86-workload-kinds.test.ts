@@ -8,6 +8,7 @@ import {
   applyText,
   cachedStatus,
   ensureCluster,
+  freshNamespace,
   getJson,
   inHost,
   kubectl,
@@ -21,8 +22,7 @@ const NS = "kinds";
 describe("workloads beside Deployments:", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
   });
   afterAll(async () => {
     const gone = await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);

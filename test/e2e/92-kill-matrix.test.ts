@@ -10,17 +10,18 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiRequest, serverIdentity } from "./api-request.ts";
 import {
   type Any,
-  CLUSTER,
-  type ClusterStatus,
   applyText,
   cachedStatus,
+  CLUSTER,
+  type ClusterStatus,
   containerTask,
   ensureCluster,
   etcdctl,
+  freshNamespace,
   getJson,
   isReady,
   kubectl,
-  tryKubectl,
+  leaveNamespace,
 } from "./cluster.ts";
 import { fetchText } from "./http.ts";
 import { type Load, expectNoneFailed, startLoad, sumOf } from "./load.ts";
@@ -165,8 +166,7 @@ describe("kill -9", () => {
   let clientPid = 0;
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText(MANIFEST);
     await Promise.all([
       kubectl("rollout", "status", "deployment/web", "-n", NS, "--timeout=60s"),
@@ -177,7 +177,7 @@ describe("kill -9", () => {
     clientPid = (await containerTask(await getJson("pod", "client", "-n", NS))).pid;
   });
   afterAll(async () => {
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it.each(KINDS)(

@@ -7,7 +7,18 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type Page, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Any, ROOT, ensureCluster, getJson, isReady, kubectl, livePods, tri, tryKubectl } from "./cluster.ts";
+import {
+  type Any,
+  ensureCluster,
+  getJson,
+  isReady,
+  kubectl,
+  leaveNamespace,
+  livePods,
+  ROOT,
+  tri,
+  tryKubectl,
+} from "./cluster.ts";
 import { fetchText } from "./http.ts";
 import { expectThat, within } from "./process.ts";
 
@@ -100,7 +111,7 @@ describe("the example blog", () => {
   }, 400_000);
   afterAll(async () => {
     await browser?.close();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
     process.stdout.write(`blog: ${figures.join(", ")}\n`);
   });
 

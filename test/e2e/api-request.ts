@@ -20,7 +20,7 @@ export function serverIdentity(cluster: string, server: string, part: string): I
 export function apiRequest(
   address: string,
   identity: Identity,
-  options: { method: string; path: string; headers?: Record<string, string>; body?: unknown },
+  options: { method: string; path: string; headers?: Record<string, string>; body?: unknown; timeoutMs?: number },
 ): Promise<{ status: number; body: Any }> {
   const [host, port] = address.replace(/^https:\/\//, "").split(":");
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
@@ -32,7 +32,7 @@ export function apiRequest(
         method: options.method,
         path: options.path,
         agent: false,
-        timeout: 10_000,
+        timeout: options.timeoutMs ?? 10_000,
         ...identity,
         headers: { "content-type": "application/json", ...options.headers },
       },
