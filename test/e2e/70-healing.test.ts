@@ -10,14 +10,15 @@ import {
   cgroupOf,
   containerTask,
   ensureCluster,
+  freshNamespace,
   getJson,
   isReady,
   kubectl,
+  leaveNamespace,
   livePods,
   runningIn,
   status,
   triOk,
-  tryKubectl,
 } from "./cluster.ts";
 import { fetchText, openLoop } from "./http.ts";
 import { expectThat, within } from "./process.ts";
@@ -86,13 +87,12 @@ async function allProcesses(timeoutMs: number): Promise<void> {
 describe("healing", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText(manifest(10));
     await allReady(10, 60_000);
   });
   afterAll(async () => {
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("runs a killed container again: ten pods, one kill each, p50 within 1 s and max within 2 s", async () => {
@@ -115,7 +115,10 @@ describe("healing", () => {
     console.log(`container killed to running, ms: ${sorted.map(Math.round).join(" ")}`);
     expect(sorted[4]!).toBeLessThanOrEqual(1_000);
     expect(sorted[9]!).toBeLessThanOrEqual(2_000);
-    for (const pod of await allReady(10, 30_000)) expect(pod.status.containerStatuses[0].restartCount).toBe(1);
+    // A pod may still be told Ready by what was before the kill.
+    await within(30_000, "each is told to have restarted once", async () => {
+      for (const pod of await allReady(10, 0)) expect(pod.status.containerStatuses[0].restartCount).toBe(1);
+    });
   });
 
   it("replaces a deleted pod", async () => {
@@ -136,7 +139,9 @@ describe("healing", () => {
     const leader = (await status()).servers.find((server) => server.leader)!;
     const writes = await writeStream(NS);
     const requests = openLoop(50, () => fetchText(URL, 5_000));
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await within(30_000, "writes are acknowledged", () =>
+      expectThat(writes.acknowledged() > 20, `${writes.acknowledged()} writes`),
+    );
     const killedAt = performance.now();
     await triOk("host", "kill", leader.name);
     await new Promise((resolve) => setTimeout(resolve, 8_000));
@@ -151,7 +156,6 @@ describe("healing", () => {
     await triOk("host", "start", leader.name);
     const kept = new Set((await getJson("configmaps", "-n", NS)).items.map((item: Any) => item.metadata.name));
     expect(written.acknowledged.filter((name) => !kept.has(name))).toEqual([]);
-    expect(written.acknowledged.length).toBeGreaterThan(20);
     expect(gap).toBeLessThanOrEqual(3_000);
     expect([load.failed, load.ok]).toEqual([0, load.sent]);
     expect(load.sent).toBeGreaterThan(400);

@@ -3,7 +3,7 @@
  * start was hours ago, so that no test waits for the clock to show a full minute.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Any, applyText, ensureCluster, getJson, kubectl, tryKubectl } from "./cluster.ts";
+import { type Any, applyText, ensureCluster, freshNamespace, getJson, kubectl, tryKubectl } from "./cluster.ts";
 import { expectThat, within } from "./process.ts";
 
 const NS = "crons";
@@ -19,8 +19,7 @@ const eventsOf = async (cron: string): Promise<string[]> =>
 describe("a CronJob", () => {
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await kubectl(
       "create",
       "cronjob",
@@ -89,9 +88,11 @@ spec:
     });
     const [job] = await jobsOf("tick");
     expect(job.metadata.name).toMatch(/^tick-\d+$/);
-    expect(await eventsOf("tick")).toContain(
-      `SawCompletedJob: Saw completed job: ${job.metadata.name}, condition: Complete`,
-    );
+    await within(5_000, "it says so", async () => {
+      expect(await eventsOf("tick")).toContain(
+        `SawCompletedJob: Saw completed job: ${job.metadata.name}, condition: Complete`,
+      );
+    });
     expect(await kubectl("describe", "cronjob", "tick", "-n", NS)).toMatch(
       /Schedule: +@every 5s[^]*Concurrency Policy: +Allow/,
     );

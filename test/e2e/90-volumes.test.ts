@@ -5,7 +5,18 @@
  */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Any, applyText, containerTask, ensureCluster, getJson, kubectl, triOk, tryKubectl } from "./cluster.ts";
+import {
+  type Any,
+  applyText,
+  containerTask,
+  ensureCluster,
+  freshNamespace,
+  getJson,
+  kubectl,
+  leaveNamespace,
+  triOk,
+  tryKubectl,
+} from "./cluster.ts";
 import { within } from "./process.ts";
 
 const NS = "volumes";
@@ -135,13 +146,12 @@ describe("volumes", () => {
   let cordoned = "";
   beforeAll(async () => {
     await ensureCluster();
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
-    await kubectl("create", "namespace", NS);
+    await freshNamespace(NS);
     await applyText([config("blue", "first"), claim("data"), writer("writer", "data"), SET, READER, WAITER].join("\n"));
   });
   afterAll(async () => {
     if (cordoned !== "") await tryKubectl(["uncordon", cordoned]);
-    await tryKubectl(["delete", "namespace", NS, "--ignore-not-found", "--timeout=60s"]);
+    await leaveNamespace(NS);
   });
 
   it("has a default class, and says in kubectl's columns what is bound to what", async () => {
@@ -189,7 +199,9 @@ describe("volumes", () => {
       const condition = scheduled(await get("pod", "third"));
       expect(condition).toMatchObject({ status: "False", reason: "Unschedulable", message: why });
     });
-    expect(await kubectl("describe", "pod", "third", "-n", NS)).toMatch(/FailedScheduling .*volume node affinity/);
+    await within(5_000, "an event says so too", async () => {
+      expect(await kubectl("describe", "pod", "third", "-n", NS)).toMatch(/FailedScheduling .*volume node affinity/);
+    });
     await kubectl("uncordon", nodeName);
     cordoned = "";
     await ready("third");

@@ -88,7 +88,7 @@ async function play(steps: readonly Step[], session: Session): Promise<Map<Step,
 
 /**
  * Output without what differs from run to run: the session's own names, addresses, ports, uids, versions, times, ages
- * with seconds in them (`AGE`) and generated name parts (`HASH`, `RAND`). Columns keep their order, not their width.
+ * of seconds and minutes (`AGE`) and generated name parts (`HASH`, `RAND`). Columns keep their order, not their width.
  */
 function normalised(text: string, names: ReadonlyMap<string, string>): string {
   let out = text;
@@ -107,6 +107,8 @@ function normalised(text: string, names: ReadonlyMap<string, string>): string {
       .replaceAll(/(?<=[-=])[bcdf-hj-np-tv-z2-9]{7,10}\b/g, "HASH")
       .replaceAll(/(?<=[-/])(?=[a-z0-9]*\d|[^aeiou\d]{5}\b)[bcdf-hj-np-tv-z2-9]{5}\b/g, "RAND")
       .replaceAll(/\b(?:\d+m)?\d{1,3}s(?=\s|$|\))/gm, "AGE")
+      // An age of whole minutes has no seconds; a quantity of CPU looks the same.
+      .replaceAll(/(?<!cpu: *|\d)\b\d{1,3}m(?=\s|$|\))/gm, "AGE")
       .replaceAll(/ +$/gm, "")
       .replaceAll(/(?<=\S) {2,}/g, "  ")
   );
