@@ -9,6 +9,9 @@ import { Workload } from "./workload.ts";
 /** Acknowledged writes before a fault: with fewer it would prove nothing. */
 const WARM_WRITES = 40;
 
+/** Longer than the store itself takes to give up, so that its own answer is heard. */
+const SETTLE_MS = 8000;
+
 /** Clocks on one machine differ by nothing; a little for rounding. */
 const SAME_CLOCKS = 1.01;
 
@@ -161,7 +164,8 @@ export class Trial {
     for (const member of this.cluster.members) {
       try {
         await until(`${member.name} to write`, async () => {
-          const outcome = await this.workload.put(member, this.workload.key(`settle-${member.name}`));
+          const key = this.workload.key(`settle-${member.name}`);
+          const outcome = await this.workload.put(member, key, { timeoutMs: SETTLE_MS });
           return outcome.kind === "ok";
         });
       } catch (error) {
