@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Clock, type Prng, createPrng, systemClock } from "@trireme/base";
 import { type Bus, type NatsCredentials, createNatsBus } from "@trireme/bus";
 import { type ApiClient, createApiClient } from "@trireme/client";
+import { LiveIdentity } from "@trireme/pki";
 import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
 import { ServerDirectory } from "./server-directory.ts";
 import { type LeasePort, leasesOf } from "./election-lease.ts";
@@ -45,16 +46,25 @@ export function openPartConnections(
   log: Logger,
 ): PartConnections {
   const read = (file: string): string => readFileSync(join(pkiDir, file), "utf8");
-  const tls = () => ({ ca: read("ca.crt"), cert: read(`${part}.crt`), key: read(`${part}.key`) });
+  const tls = new LiveIdentity({ dir: pkiDir, name: part }, (err) => {
+    log.error("the certificate cannot be followed: the last one stays", { err });
+  });
   const registry = createRegistry();
   const servers = new ServerDirectory({ apiServers, natsUrls, file: serversFile, log });
-  const client = { servers: servers.apiServers, ...tls(), userAgent: `trireme-${part}`, log, registry };
+  const client = { servers: servers.apiServers, tls, userAgent: `trireme-${part}`, log, registry };
   const electing = createApiClient(client);
   const credentials = (): NatsCredentials => JSON.parse(read(`nats-creds/${part}.json`)) as NatsCredentials;
   const bus =
     natsUrls.length === 0
       ? undefined
-      : createNatsBus({ servers: servers.natsUrls, tls, credentials, name: `${part}-${name}`, log, registry });
+      : createNatsBus({
+          servers: servers.natsUrls,
+          tls: () => tls,
+          credentials,
+          name: `${part}-${name}`,
+          log,
+          registry,
+        });
   servers.tell(electing, apiServers);
   servers.tell(bus, natsUrls);
   const stopLooking = servers.look(electing, systemClock);
@@ -75,6 +85,7 @@ export function openPartConnections(
       stopLooking();
       electing.close();
       await bus?.close();
+      tls.close();
     },
   };
 }

@@ -2,6 +2,7 @@ import { X509Certificate, createHash, createPrivateKey, createPublicKey, randomB
 import { isIP } from "node:net";
 import { TriremeError, assert } from "@trireme/base";
 import type * as x509 from "@peculiar/x509";
+import type { Validity } from "./decide-renewal.ts";
 
 /** A certificate and its private key, both PEM. */
 export interface KeyPair {
@@ -85,6 +86,40 @@ export async function issue(request: CertRequest): Promise<KeyPair> {
 export async function sign(request: CertRequest, publicKey: Uint8Array): Promise<string> {
   const key = await webcrypto.subtle.importKey("spki", Uint8Array.from(publicKey), EC_P256, true, ["verify"]);
   return certify(request, key);
+}
+
+/** When a certificate (PEM) is valid, ms since the epoch. */
+export function validityOf(pem: string | Uint8Array): Validity {
+  const { validFrom, validTo } = new X509Certificate(typeof pem === "string" ? pem : Buffer.from(pem));
+  return { fromMs: Date.parse(validFrom), toMs: Date.parse(validTo) };
+}
+
+/**
+ * Signs anew what `ca` has signed before: the same subject, key and extensions, word for word, under a new serial number and for
+ * a new life. Throws Invalid for a certificate of another authority, and for an authority's own.
+ */
+export async function resign(cert: string, ca: Ca, days = LEAF_DAYS): Promise<string> {
+  const before = new X509Certificate(cert);
+  if (before.ca || !before.verify(new X509Certificate(ca.cert).publicKey)) {
+    throw new TriremeError(
+      "Invalid",
+      `the certificate "${before.subject}" is none that ${ca.name} has signed for a leaf`,
+    );
+  }
+  const x509 = await loadX509();
+  const { extensions, publicKey, subjectName } = new x509.X509Certificate(cert);
+  const signer = await signerOf(x509, ca);
+  const made = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: subjectName,
+    issuer: signer.issuer,
+    publicKey,
+    signingKey: signer.key,
+    signingAlgorithm: SIGNING,
+    ...validity(days),
+    extensions,
+  });
+  return pem(made);
 }
 
 async function certify(request: CertRequest, publicKey: webcrypto.CryptoKey): Promise<string> {

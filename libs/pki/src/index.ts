@@ -24,7 +24,9 @@ export {
   issue,
   parseRequest,
   publicKeyOf,
+  resign,
   sign,
+  validityOf,
 } from "./ca.ts";
 export { mkdirPrivate, readCa, readKeyPair, writeKeyPair, writePrivateFile } from "./files.ts";
 export {
@@ -39,6 +41,7 @@ export {
   withSealingKeys,
   withoutSealingKeys,
 } from "./sealing-ring.ts";
+export { type Renewal, type Validity, decideRenewal } from "./decide-renewal.ts";
 export { type IdentityFiles, LiveIdentity, type TlsFiles } from "./live-identity.ts";
 export { type NodeIdentity, hostIdOf, nodeIdentities } from "./node-identities.ts";
 export { readSharedFolder, sharedFolderOf, writeSharedFolder } from "./shared-folder.ts";

@@ -1,6 +1,17 @@
 import { X509Certificate, createPrivateKey } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { createCa, createRequest, createSigningKey, fingerprintOf, parseRequest, publicKeyOf, sign } from "./ca.ts";
+import {
+  createCa,
+  createRequest,
+  createSigningKey,
+  fingerprintOf,
+  issue,
+  parseRequest,
+  publicKeyOf,
+  resign,
+  sign,
+  validityOf,
+} from "./ca.ts";
 import { hostIdOf } from "./node-identities.ts";
 
 describe("a certificate request", () => {
@@ -33,6 +44,23 @@ describe("a certificate request", () => {
     const [a, b] = [await createSigningKey(), await createSigningKey()];
     expect(hostIdOf(publicKeyOf(a))).toMatch(/^[0-9a-f]{32}$/);
     expect(hostIdOf(publicKeyOf(a))).not.toBe(hostIdOf(publicKeyOf(b)));
+  });
+
+  it("is signed anew for the same key, subject, names and uses, by its own authority alone", async () => {
+    const ca = await createCa("ca");
+    const subject = { cn: "system:node:a", o: "system:nodes", ou: "host", sans: ["10.0.0.1", "a"] };
+    const { cert, key } = await issue({ ca, ...subject, server: true, client: true, days: 1 });
+    const [before, after] = [new X509Certificate(cert), new X509Certificate(await resign(cert, ca))];
+    for (const field of ["subject", "issuer", "subjectAltName", "keyUsage", "ca"] as const) {
+      expect(after[field]).toEqual(before[field]);
+    }
+    expect(after.checkPrivateKey(createPrivateKey(key))).toBe(true);
+    expect(after.verify(new X509Certificate(ca.cert).publicKey)).toBe(true);
+    expect(after.serialNumber).not.toBe(before.serialNumber);
+    const { fromMs, toMs } = validityOf(await resign(cert, ca));
+    expect((toMs - fromMs) / 86_400_000).toBeGreaterThan(364);
+    await expect(resign(cert, await createCa("ca"))).rejects.toThrow("is none that ca has signed");
+    await expect(resign(ca.cert, ca)).rejects.toThrow("for a leaf");
   });
 
   it("is fingerprinted as openssl does", async () => {

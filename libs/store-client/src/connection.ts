@@ -46,7 +46,8 @@ export class Connection {
 
   private constructor(endpoint: string, options: StoreClientOptions) {
     this.endpoint = endpoint;
-    const tls = credentials.createSsl(options.ca, options.key, options.cert);
+    const { ca, cert, key } = options.tls;
+    const tls = credentials.createSsl(ca, key, cert);
     this.client = new SessionServiceClient(endpoint, tls, {
       // Members are called by IP address, which is no server name for TLS; all their certificates bear this one.
       "grpc.ssl_target_name_override": "localhost",

@@ -179,9 +179,8 @@ export interface StoreClient {
 /** How to reach the store; `endpoints` are host:port, the own member first. */
 export interface StoreClientOptions {
   readonly endpoints: readonly string[];
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
+  /** Its fields may change: each new connection is made with what they are then. */
+  readonly tls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
 }
 
 /** The `rangeEnd` that makes a range of every key that starts with `prefix` (ASCII prefixes). */

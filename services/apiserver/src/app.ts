@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, errorFrom, sleep, systemClock } from "@trireme/base";
 import { ENDPOINTSLICES, type EndpointSlice, RESOURCES } from "@trireme/api";
 import { type Bus, SampleBook } from "@trireme/bus";
-import { hostIdOf, publicKeyOf, sharedFolderOf } from "@trireme/pki";
+import { LiveIdentity, hostIdOf, publicKeyOf, sharedFolderOf } from "@trireme/pki";
 import type { StoreClient } from "@trireme/store-client";
 import {
   type Logger,
@@ -27,7 +26,7 @@ import { Readiness } from "./http/health.ts";
 import { Measurements } from "./http/measurements.ts";
 import { ResourceDoor } from "./http/resources.ts";
 import { tokenKeyPeers } from "./http/token-keys.ts";
-import { HttpsServer, type TlsFiles } from "./http/server.ts";
+import { HttpsServer } from "./http/server.ts";
 import { Lanes } from "./lanes.ts";
 import type { HostRecord } from "./join/decide.ts";
 import { JoinDoor } from "./join/join-door.ts";
@@ -53,6 +52,7 @@ import { sealedStore } from "./sealing/sealed-store.ts";
 import { SealingKeys } from "./sealing/sealing-keys.ts";
 import { serverAddresses } from "./sealing/server-addresses.ts";
 import { ServerPeers } from "./server-peers.ts";
+import { startServerRenewal } from "./server-renewal.ts";
 import { ConsistentReads } from "./storage/consistent-reads.ts";
 import { explainedStore } from "./storage/explained-store.ts";
 import { WatchCache } from "./storage/watch-cache.ts";
@@ -109,12 +109,14 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   const keys = new SealingKeys(sealingFileOf(config.pkiDir), plain, log, () => peers.keys());
   const store = sealedStore(plain, keys);
   const rotator = new Rotator({ keys, peers, store: plain, sealed: store, own, clock, log });
-  const tls = await readTls(config.pkiDir);
+  const tls = new LiveIdentity({ dir: config.pkiDir, name: "apiserver" }, (err) => {
+    log.error("the server's certificate cannot be followed: the last one stays", { err });
+  });
   const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
   const reads = new ConsistentReads(store, cache);
   const objects = new ObjectStore(store, cache);
   const ranges = rangesOf(config, cache);
-  const agents = new Agents(objects, config.pkiDir);
+  const agents = new Agents(objects, config.pkiDir, log);
   const lists = new Lists(store, cache, reads);
   const authorizer = new Authorizer(cache);
   const tokenKeys = new SigningKeyFiles(sharedFolderOf(config.pkiDir), () => clock.now());
@@ -190,6 +192,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
   if (deps.onServers !== undefined) followServers(cache, reads, deps.onServers, log);
   const stopping = new AbortController();
   let endSamples: (() => void) | undefined;
+  let endRenewal: (() => void) | undefined;
 
   return {
     pipeline,
@@ -207,6 +210,7 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       authorizer.begin();
       endSamples = deps.bus === undefined ? undefined : samples.follow(deps.bus, registry);
       serverList.start();
+      endRenewal = startServerRenewal(config.pkiDir, clock, log);
       relay?.start();
       expiry.start();
       log.info("apiserver started", { address: config.address, revision: cache.revision });
@@ -216,12 +220,14 @@ export async function createApiserver(config: ApiserverConfig, deps: ApiserverDe
       stopping.abort(new Error("the apiserver stops"));
       expiry.stop();
       endSamples?.();
+      endRenewal?.();
       await relay?.stop();
       await serverList.stop();
       await sleep(DRAIN_NOTICE_MS);
       pipeline.endWatches();
       await Promise.all([rest.close(DRAIN_MS), grpc.close(DRAIN_MS)]);
       agents.close();
+      tls.close();
       readiness.stop();
       cache.stop();
       await Promise.all(metricsServers.map(({ server }) => server.close()));
@@ -266,10 +272,4 @@ function rangesOf(config: ApiserverConfig, cache: WatchCache): AllocationRanges 
     nodePorts: { from, to },
     claims: (kind) => cache.claims(kind),
   };
-}
-
-async function readTls(pkiDir: string): Promise<TlsFiles> {
-  const files = ["ca.crt", "apiserver.crt", "apiserver.key"].map((file) => readFile(join(pkiDir, file)));
-  const [ca, cert, key] = await Promise.all(files);
-  return { ca: ca!, cert: cert!, key: key! };
 }

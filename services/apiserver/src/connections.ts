@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { EndpointSlice } from "@trireme/api";
 import { type Bus, type NatsCredentials, createNatsBus } from "@trireme/bus";
 import { ServerDirectory, type ServerSwitch } from "@trireme/controller";
+import { LiveIdentity } from "@trireme/pki";
 import { type StoreClient, createStoreClient } from "@trireme/store-client";
 import { type Logger, type Registry, createRegistry } from "@trireme/telemetry";
 import { type Neighbour, createApiserver } from "./app.ts";
@@ -27,7 +28,10 @@ export async function connectApiserver(
   const metrics = createRegistry();
   const { apiServers, natsUrls, storeEndpoints, serversFile: file } = config;
   const servers = new ServerDirectory({ apiServers, natsUrls, file, writes: true, log });
-  const store = connectStore(config, servers.addressesLike(storeEndpoints));
+  const storeTls = new LiveIdentity({ dir: config.pkiDir, name: "store-apiserver", ca: "store-ca" }, (err) => {
+    log.error("the certificate for the store cannot be followed: the last one stays", { err });
+  });
+  const store = connectStore(storeTls, servers.addressesLike(storeEndpoints));
   const bus = connectBus(config, servers.natsUrls, log, metrics);
   servers.tell(store, storeEndpoints);
   servers.tell(bus, natsUrls);
@@ -40,15 +44,13 @@ export async function connectApiserver(
       await apiserver.stop();
       await bus?.close();
       await store.close();
+      storeTls.close();
     },
   };
 }
 
-function connectStore(config: ApiserverConfig, endpoints: readonly string[]): StoreClient & ServerSwitch {
-  const [ca, cert, key] = ["store-ca.crt", "store-apiserver.crt", "store-apiserver.key"].map((file) =>
-    readFileSync(join(config.pkiDir, file)),
-  );
-  return createStoreClient({ endpoints, ca: ca!, cert: cert!, key: key! });
+function connectStore(tls: LiveIdentity, endpoints: readonly string[]): StoreClient & ServerSwitch {
+  return createStoreClient({ endpoints, tls });
 }
 
 function connectBus(

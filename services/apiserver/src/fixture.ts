@@ -58,7 +58,7 @@ export async function startPipeline(
   const cache = new WatchCache({ store, resources: RESOURCES, clock, log });
   const reads = new ConsistentReads(store, cache);
   const objects = new ObjectStore(store, cache);
-  const agents = new Agents(objects, "/nonexistent");
+  const agents = new Agents(objects, "/nonexistent", silentLogger);
   const ranges = {
     services: parseBlock("10.96.0.0/16"),
     pods: parseBlock("10.244.0.0/16"),

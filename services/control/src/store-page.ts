@@ -15,19 +15,15 @@ const TIMEOUT_MS = 2000;
  */
 export function storePage(config: Pick<ControlConfig, "address" | "pkiDir" | "storeMonitorPort">): Page {
   const read = (file: string): Buffer => readFileSync(join(config.pkiDir, file));
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: 2,
-    ca: read("store-ca.crt"),
-    cert: read("store-apiserver.crt"),
-    key: read("store-apiserver.key"),
-  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 2 });
   return () =>
     new Promise((resolve, reject) => {
       const fail = (why: string): void => {
         reject(new TriremeError("ServiceUnavailable", `this server's store does not tell its metrics: ${why}`));
       };
-      const options = { host: config.address, port: config.storeMonitorPort, path: "/metrics", agent };
+      // Read each time, since they are renewed; the agent keeps connections of other certificates apart.
+      const tls = { ca: read("store-ca.crt"), cert: read("store-apiserver.crt"), key: read("store-apiserver.key") };
+      const options = { ...tls, host: config.address, port: config.storeMonitorPort, path: "/metrics", agent };
       const request = get(options, (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (piece: string) => (text += piece));

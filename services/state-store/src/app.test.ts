@@ -42,7 +42,7 @@ let client: StoreClient;
 let etcd: Clients;
 
 const connect = (pair: KeyPair): StoreClient =>
-  createStoreClient({ endpoints: [`${ADDRESS}:${config.clientPort}`], ...harness.files(pair) });
+  createStoreClient({ endpoints: [`${ADDRESS}:${config.clientPort}`], tls: harness.files(pair) });
 
 beforeAll(async () => {
   harness = await StoreHarness.create();

@@ -33,7 +33,7 @@ if (config.restoreFrom !== undefined) {
 
 const app = await startStore({
   config,
-  tls: readStoreTls(config.pkiDir),
+  tls: readStoreTls(config.pkiDir, (err) => log.error("a certificate cannot be followed: the last one stays", { err })),
   log,
   onFatal: dieOnWriteError(log),
   onRemoved: () => process.exit(EXIT_REMOVED),

@@ -1,4 +1,5 @@
 import { type Server, createServer } from "node:https";
+import { LiveIdentity } from "@trireme/pki";
 import type { Registry } from "@trireme/telemetry";
 import type { TlsFiles } from "./tls.ts";
 
@@ -11,7 +12,7 @@ export function createOpsServer(options: {
 }): Server {
   const { tls, registry, isHealthy } = options;
   const credentials = { ca: tls.ca, cert: tls.cert, key: tls.key, requestCert: true, rejectUnauthorized: true };
-  return createServer(credentials, (request, response) => {
+  const server = createServer(credentials, (request, response) => {
     const url = request.url?.split("?")[0];
     const answer = (status: number, type: string, body: string): void => {
       response.writeHead(status, { "content-type": type }).end(body);
@@ -37,4 +38,7 @@ export function createOpsServer(options: {
         answer(404, "text/plain", "not found: /metrics, /health, /livez, /readyz");
     }
   });
+  if (tls instanceof LiveIdentity)
+    tls.onChange(() => server.setSecureContext({ ca: tls.ca, cert: tls.cert, key: tls.key }));
+  return server;
 }

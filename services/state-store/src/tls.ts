@@ -1,13 +1,8 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
-import { type ChannelCredentials, ServerCredentials, credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, ServerCredentials, credentials, experimental } from "@grpc/grpc-js";
+import type { TriremeError } from "@trireme/base";
+import { LiveIdentity, type TlsFiles } from "@trireme/pki";
 
-/** A certificate, its key, and the authority that both sides must have. */
-export interface TlsFiles {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
+export type { TlsFiles } from "@trireme/pki";
 
 /** What the store needs from its host's PKI directory. */
 export interface StoreTls {
@@ -15,16 +10,17 @@ export interface StoreTls {
   readonly peer: TlsFiles;
 }
 
-export function readStoreTls(pkiDir: string): StoreTls {
-  const read = (name: string): Buffer => readFileSync(path.join(pkiDir, name));
+/** Follows the files: what is renewed counts from the next connection on. What is wrong with them later goes to `onProblem`. */
+export function readStoreTls(dir: string, onProblem: (error: TriremeError) => void): StoreTls {
   return {
-    client: { ca: read("store-ca.crt"), cert: read("store-server.crt"), key: read("store-server.key") },
-    peer: { ca: read("peer-ca.crt"), cert: read("peer.crt"), key: read("peer.key") },
+    client: new LiveIdentity({ dir, name: "store-server", ca: "store-ca" }, onProblem),
+    peer: new LiveIdentity({ dir, name: "peer", ca: "peer-ca" }, onProblem),
   };
 }
 
 /** Callers without a certificate of our authority do not get past the handshake. */
 export function serverCredentials(tls: TlsFiles): ServerCredentials {
+  if (tls instanceof LiveIdentity) return experimental.createCertificateProviderServerCredentials(tls, tls, true);
   return ServerCredentials.createSsl(tls.ca, [{ cert_chain: tls.cert, private_key: tls.key }], true);
 }
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { type Server, type TLSSocket, createServer } from "node:tls";
 import type { Logger } from "@trireme/telemetry";
-import type { TlsFiles } from "../http/server.ts";
+import { type TlsFiles, followTls } from "../http/server.ts";
 
 /** A connection that has not finished its TLS handshake by then is not a client. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -21,14 +21,18 @@ export class TlsListener {
   private readonly sockets = new Map<string, TLSSocket>();
 
   constructor(tls: TlsFiles, take: (socket: TLSSocket) => void, log: Logger) {
+    const { ca, cert, key } = tls;
     this.server = createServer({
-      ...tls,
+      ca,
+      cert,
+      key,
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: "TLSv1.2",
       ALPNProtocols: ["h2"],
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     });
+    followTls(this.server, tls);
     this.server.maxConnections = MAX_CONNECTIONS;
     this.server.on("secureConnection", (socket) => {
       const peer = `${socket.remoteAddress}:${socket.remotePort}`;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { type Http2SecureServer, type ServerHttp2Session, createSecureServer } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import type { Server, TLSSocket } from "node:tls";
 import type { Logger } from "@trireme/telemetry";
 import type { Request, Response } from "./exchange.ts";
 import type { Upgrade } from "./tunnel.ts";
@@ -31,6 +31,16 @@ export interface TlsFiles {
   readonly ca: Buffer;
   readonly cert: Buffer;
   readonly key: Buffer;
+  /** Where these may change while the server runs: calls the listener after each change. */
+  onChange?(listener: () => void): unknown;
+}
+
+/** Has a server show what its files become; connections that there are keep what they began with. */
+export function followTls(server: Pick<Server, "setSecureContext">, tls: TlsFiles): void {
+  tls.onChange?.(() => {
+    const { ca, cert, key } = tls;
+    server.setSecureContext({ ca, cert, key, minVersion: "TLSv1.2" });
+  });
 }
 
 /** Answers one request. `upgrade` is given when the client asks to change the connection's protocol. */
@@ -44,8 +54,11 @@ export class HttpsServer {
   private readonly sessions = new Set<ServerHttp2Session>();
 
   constructor(tls: TlsFiles, handle: Handler, log: Logger) {
+    const { ca, cert, key } = tls;
     const options = {
-      ...tls,
+      ca,
+      cert,
+      key,
       allowHTTP1: true,
       requestCert: true,
       // Health needs no certificate, and a wrong one deserves a sentence: the handler refuses, not the handshake.
@@ -83,6 +96,7 @@ export class HttpsServer {
         log.error("request handler threw", { err: thrown }),
       );
     });
+    followTls(this.server, tls);
     this.server.maxConnections = MAX_CONNECTIONS;
     this.server.on("secureConnection", (socket: TLSSocket) => {
       socket.setNoDelay(true);

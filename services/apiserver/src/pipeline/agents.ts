@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type PeerCertificate, checkServerIdentity, connect as connectTls } from "node:tls";
 import { TriremeError } from "@trireme/base";
 import { NODES, type Node, type Pod, type Resource } from "@trireme/api";
 import { NodeServiceClient } from "@trireme/proto/trireme/node/v1/node";
-import { type ServiceError, credentials, status } from "@grpc/grpc-js";
+import { type ServiceError, experimental, status } from "@grpc/grpc-js";
+import { LiveIdentity } from "@trireme/pki";
+import type { Logger } from "@trireme/telemetry";
 import type { ObjectStore } from "../registry/object-store.ts";
 
 /** Where agents listen. */
@@ -34,11 +34,15 @@ const MAX_CONNECTIONS = 256;
 export class Agents {
   private readonly objects: ObjectStore;
   private readonly pkiDir: string;
+  private readonly log: Logger;
+  /** As whom agents are called; read at the first call. What is renewed counts from the next connection on. */
+  private identity: LiveIdentity | undefined;
   private readonly connections = new Map<string, NodeServiceClient>();
 
-  constructor(objects: ObjectStore, pkiDir: string) {
+  constructor(objects: ObjectStore, pkiDir: string, log: Logger) {
     this.objects = objects;
     this.pkiDir = pkiDir;
+    this.log = log;
   }
 
   /** A client of this node's agent, connected. Throws ServiceUnavailable when nobody answers, BadGateway when it is another. */
@@ -52,13 +56,12 @@ export class Agents {
     if (address === undefined) {
       throw new TriremeError("ServiceUnavailable", `node "${nodeName}" has no address to reach its agent at`);
     }
-    const client = await this.connection(nodeName, address.address);
+    const client = this.connection(nodeName, address.address);
     const failure = await new Promise<Error | undefined>((resolve) => {
       client.waitForReady(Date.now() + CONNECT_TIMEOUT_MS, (error) => resolve(error ?? undefined));
     });
     if (failure === undefined) return client;
-    const ca = await readFile(join(this.pkiDir, "ca.crt"));
-    const why = await impostorAt(nodeName, address.address, ca);
+    const why = await impostorAt(nodeName, address.address, this.tls().ca);
     if (why === undefined) throw unreachable(nodeName, failure);
     throw new TriremeError("BadGateway", `who answers in place of the agent of node "${nodeName}" is not it: ${why}`, {
       cause: failure,
@@ -68,16 +71,23 @@ export class Agents {
   close(): void {
     for (const client of this.connections.values()) client.close();
     this.connections.clear();
+    this.identity?.close();
+    this.identity = undefined;
   }
 
-  private async connection(node: string, address: string): Promise<NodeServiceClient> {
+  private tls(): LiveIdentity {
+    this.identity ??= new LiveIdentity({ dir: this.pkiDir, name: "apiserver-client" }, (err) => {
+      this.log.error("the certificate for agents cannot be followed: the last one stays", { err });
+    });
+    return this.identity;
+  }
+
+  private connection(node: string, address: string): NodeServiceClient {
     const key = `${node} ${address}`;
     const known = this.connections.get(key);
     if (known !== undefined) return known;
-    const [ca, privateKey, cert] = await Promise.all(
-      ["ca.crt", "apiserver-client.key", "apiserver-client.crt"].map((file) => readFile(join(this.pkiDir, file))),
-    );
-    const secure = credentials.createSsl(ca!, privateKey!, cert!, {
+    const tls = this.tls();
+    const secure = experimental.createCertificateProviderChannelCredentials(tls, tls, {
       checkServerIdentity: (host, certificate) => checkAgent(node, host, certificate),
     });
     const client = new NodeServiceClient(`${address}:${AGENT_PORT}`, secure, CHANNEL);

@@ -110,7 +110,9 @@ function describe(status: ClusterStatus): string {
     `api         ${status.apiAddress}, gRPC ${status.grpcAddress} (balancer ${status.balancer.pid ?? "-"})`,
     `kubeconfig  ${status.kubeconfig}`,
     ...status.servers.map(
-      (it) => `${it.name.padEnd(11)} ${it.address}  ${running(it.pids)}${it.leader ? "  leader" : ""}`,
+      (it) =>
+        `${it.name.padEnd(11)} ${it.address}  ${running(it.pids)}${it.leader ? "  leader" : ""}` +
+        (it.removed === undefined ? "" : `\n${" ".repeat(12)}${it.removed}`),
     ),
     ...status.nodes.map((it) => `${it.name.padEnd(11)} ${it.address}  ${running(it.pids)}`),
     ...Object.entries(status.elections).map(([name, holder]) => `${name.padEnd(11)} elected: ${holder}`),

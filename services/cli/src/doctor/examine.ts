@@ -21,6 +21,7 @@ import { knownServers, readHostFile } from "../join/files.ts";
 import { run } from "../local/shell.ts";
 import { PORTS } from "../plan/cluster-plan.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
+import { removedReason } from "../supervisor/removed.ts";
 import type { Facts, ProgramFact, ServerFact } from "./judge.ts";
 
 /** Syncs that are timed; the middle one counts. */
@@ -75,6 +76,7 @@ export async function examine(dataDir: string, role?: HostRole, address?: string
     freeBytes: freeBytes(dataDir),
     servers: await Promise.all(servers.map((server) => askServer(server, `${dataDir}/pki/ca.crt`))),
     certificates: readCertificates(`${dataDir}/pki`),
+    removed: removedReason({ dir: dataDir }),
   };
 }
 

@@ -52,6 +52,12 @@ describe("what the doctor says", () => {
       "warn",
       "time server",
     ],
+    [
+      "a server that was removed",
+      { removed: { says: "removed", wayOut: "empty /x, and join anew" } },
+      "fail",
+      "join anew",
+    ],
     ["a certificate that ends soon", { certificates: [{ file: "x", daysLeft: 3 }] }, "warn", "start it again"],
     ["a certificate that ended", { certificates: [{ file: "x", daysLeft: -3 }] }, "fail", "start it again"],
   ])("names %s, and a way out", (_, facts, level, wayOut) => {

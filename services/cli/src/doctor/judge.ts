@@ -44,6 +44,8 @@ export interface Facts {
   readonly freeBytes: number | undefined;
   readonly servers: readonly ServerFact[];
   readonly certificates: readonly { readonly file: string; readonly daysLeft: number }[];
+  /** Of a server that was removed from its cluster: what that means, and the way out. */
+  readonly removed?: { readonly says: string; readonly wayOut: string } | undefined;
 }
 
 /** The oldest kernel with what we use of cgroups and nftables, and the oldest that we have run on. */
@@ -76,6 +78,7 @@ export function judge(facts: Facts): Finding[] {
     ...judgePorts(facts),
     judgeFsync(facts),
     judgeSpace(facts),
+    ...(facts.removed === undefined ? [] : [{ level: "fail", what: "membership", ...facts.removed } as const]),
     ...facts.servers.flatMap(judgeServer),
     ...facts.certificates.map(judgeCertificate),
   ];
@@ -174,7 +177,7 @@ function judgeClock(name: string, skewMs: number): Finding {
 function judgeCertificate({ file, daysLeft }: { readonly file: string; readonly daysLeft: number }): Finding {
   const what = `certificate ${file}`;
   const says = daysLeft < 0 ? `expired ${Math.ceil(-daysLeft)} days ago` : `${Math.floor(daysLeft)} days left`;
-  const wayOut = "a node renews its own while it runs, a server at its start: start it again, and read the agent's log";
+  const wayOut = "each machine renews its own while it runs: start it again, and read agent.log or control.log";
   if (daysLeft < 0) return { level: "fail", what, says, wayOut };
   return daysLeft < EXPIRY_WARN_DAYS ? { level: "warn", what, says, wayOut } : ok(what, says);
 }

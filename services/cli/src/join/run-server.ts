@@ -6,6 +6,7 @@ import { type Machine, PORTS } from "../plan/cluster-plan.ts";
 import { type HostFile, foundingFile } from "../plan/host-file.ts";
 import type { Programs } from "../plan/processes.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
+import { removedReason } from "../supervisor/removed.ts";
 import { openAccess } from "./access.ts";
 import { type Invitation, admit } from "./admission.ts";
 import { ensureHostKey, readHostFile, writeHostFile, writeRunFiles } from "./files.ts";
@@ -38,6 +39,10 @@ export async function runServer(
   programs: Programs,
 ): Promise<number> {
   const progress = createProgress();
+  const removed = removedReason(host);
+  if (removed !== undefined) {
+    throw new TriremeError("Conflict", `server "${host.name}" was ${removed.says}; ${removed.wayOut}`);
+  }
   const file = await fileOf(host, options.cluster, options.invitation);
   // A certificate that is missing, e.g. of a newer release, is made from the shared folder.
   await createServerIdentities(host, file);

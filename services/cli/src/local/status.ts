@@ -2,6 +2,7 @@ import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
 import { PORTS } from "../plan/cluster-plan.ts";
 import { criSocketOf } from "../plan/processes.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
+import { removedReason } from "../supervisor/removed.ts";
 import { kubeconfigPath } from "./identities.ts";
 import { hostPid } from "./keeper.ts";
 import { apiAddressOf } from "./up.ts";
@@ -31,6 +32,8 @@ export interface ServerStatus {
   readonly netns: string;
   readonly leader: boolean;
   readonly pids: Readonly<Record<"supervisor" | "store" | "control" | "nats", number | null>>;
+  /** Why its store is kept down, and the way out; absent unless it was removed from the cluster. */
+  readonly removed?: string;
   readonly endpoints: Readonly<Record<"etcd" | "https" | "grpc" | "metrics", string>>;
 }
 
@@ -61,6 +64,7 @@ export function statusOf(plan: ClusterPlan, observed: Observed): ClusterStatus {
       address: host.address,
       netns: host.netns,
       leader: observed.leaders.has(host.name),
+      ...removedOf(host),
       pids: {
         supervisor: pid(host, "supervisor"),
         store: pid(host, "store"),
@@ -100,6 +104,11 @@ export function statusOf(plan: ClusterPlan, observed: Observed): ClusterStatus {
       key: `${plan.dir}/pki/operator.key`,
     },
   };
+}
+
+function removedOf(host: HostPlan): { removed?: string } {
+  const reason = removedReason(host);
+  return reason === undefined ? {} : { removed: `${reason.says}; ${reason.wayOut}` };
 }
 
 function isServer(host: HostPlan): boolean {

@@ -1,3 +1,4 @@
+import { EXIT_REMOVED, removedFileOf } from "../supervisor/removed.ts";
 import type { ChildSpec } from "../supervisor/spec.ts";
 import type { ServerAddress } from "@trireme/pki";
 import { type ClusterPlan, type HostPlan, type Machine, PORTS, RANGES } from "./cluster-plan.ts";
@@ -37,14 +38,18 @@ function serverChildren(file: HostFile, host: Machine, programs: Programs): Chil
     `--worker-dir=${programs.bundles}`,
   ];
   return [
-    child(host, "nats", ["nats-server", "-c", `${host.dir}/nats/nats.conf`]),
+    {
+      ...child(host, "nats", ["nats-server", "-c", `${host.dir}/nats/nats.conf`]),
+      // Its certificate is renewed by the control plane; routes and clients that are connected stay.
+      reloads: `${host.dir}/pki/nats.crt`,
+    },
     ...bundle(host, programs, "store", "state-store", [
       ...common,
       `--data-dir=${host.dir}/store`,
       `--initial-cluster=${initialCluster}`,
       `--initial-cluster-state=${initialState}`,
       `--cluster-token=${file.cluster}`,
-    ]).map((spec) => ({ ...spec, nice: STORE_NICE })),
+    ]).map((spec) => ({ ...spec, nice: STORE_NICE, final: { code: EXIT_REMOVED, file: removedFileOf(host) } })),
     // Before its member votes, a control plane beside it could only ask the others' stores.
     ...(file.phase === "joined" ? bundle(host, programs, "control", "control", control) : []),
   ];

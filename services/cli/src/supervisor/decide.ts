@@ -13,6 +13,11 @@ const STABLE_MS = 10_000;
 /** A child's first state. */
 export const INITIAL_RESTART_STATE: RestartState = { failures: 0 };
 
+/** Whether an end is final: the child said so by its exit code. Of an adopted child no code is known: it is started once more and says it again. */
+export function isFinal(code: number | null | undefined, finalCode: number | undefined): boolean {
+  return finalCode !== undefined && code === finalCode;
+}
+
 /** After an end: when to start again. The first time at once, then 100 ms doubling to 5 s. */
 export function decideRestart(
   state: RestartState,

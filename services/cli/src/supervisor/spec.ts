@@ -8,6 +8,10 @@ export interface ChildSpec {
   readonly pidFile: string;
   /** While this file exists the child is not started. */
   readonly holdFile?: string;
+  /** An end with `code` is final: it is noted in `file`, and while that is there the child is not started. */
+  readonly final?: { readonly code: number; readonly file: string };
+  /** A file that the child reads again at SIGHUP: sent when it has changed. */
+  readonly reloads?: string;
   /** Scheduling priority, -20 (first) to 19; ignored where it is not permitted. */
   readonly nice?: number;
 }

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { INITIAL_RESTART_STATE, decideRestart } from "./decide.ts";
+import { INITIAL_RESTART_STATE, decideRestart, isFinal } from "./decide.ts";
 import { isAlive, processIdOf, readLivePid, readPidFile, writePidFile } from "./process-id.ts";
 import type { ChildSpec } from "./spec.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -60,6 +60,15 @@ describe("decideRestart", () => {
   });
 });
 
+describe("isFinal", () => {
+  it("is the one code that a child has for it, and no other end", () => {
+    expect(isFinal(3, 3)).toBe(true);
+    for (const code of [0, 1, null, undefined]) expect(isFinal(code, 3)).toBe(false);
+    expect(isFinal(3, undefined)).toBe(false);
+    expect(isFinal(undefined, undefined)).toBe(false);
+  });
+});
+
 describe("process ids", () => {
   it("tells a process from a later one with the same pid", () => {
     const self = processIdOf(process.pid);
@@ -111,6 +120,42 @@ describe("Supervisor", () => {
     process.kill(before?.pid ?? 0, "SIGKILL");
     await until(() => (readLivePid(one.pidFile)?.pid ?? before?.pid) !== before?.pid);
     expect(successor.logged).toContain("adopted child ended adopted");
+  });
+
+  it("does not start again a child whose end is final, nor does its successor, until the note is gone", async () => {
+    const file = join(dir, "final.json");
+    const one = child("final", "echo started; exit 3", { final: { code: 3, file } });
+    const { supervisor, logged } = supervise(one);
+    const starts = (): number => readFileSync(one.logFile, "utf8").match(/started/g)?.length ?? 0;
+    await until(() => existsSync(file));
+    expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ child: "final", code: 3 });
+    expect(logged.at(-1)).toBe("child is not started again: its end is final final");
+    supervisor.apply({ name: "test", children: [one] });
+    supervisor.stop();
+    const successor = supervise(one);
+    // Housekeeping looks each second.
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(starts()).toBe(1);
+    rmSync(file);
+    successor.supervisor.apply({ name: "test", children: [one] });
+    await until(() => starts() === 2);
+  });
+
+  it("has a child read its file again when that was replaced, and an adopted one once", async () => {
+    const reloads = join(dir, "reloads.crt");
+    writeFileSync(reloads, "one");
+    const script = "trap 'echo reloaded' HUP; echo started; while :; do sleep 0.05; done";
+    const one = child("reloading", script, { reloads });
+    const { supervisor, logged } = supervise(one);
+    const said = (word: string): number => readFileSync(one.logFile, "utf8").split(word).length - 1;
+    await until(() => said("started") === 1);
+    writePidFile(reloads, { pid: 1, startTime: "as a whole, by rename" });
+    await until(() => said("reloaded") === 1);
+    expect(logged.filter((line) => line.startsWith("child reads"))).toHaveLength(1);
+    supervisor.stop();
+    supervise(one);
+    await until(() => said("reloaded") === 2);
+    expect(said("started")).toBe(1);
   });
 
   it("says so when a program does not exist, and keeps trying with back-off", async () => {

@@ -1,7 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, copyFileSync, existsSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { setPriority } from "node:os";
-import { INITIAL_RESTART_STATE, type RestartState, decideRestart } from "./decide.ts";
+import { INITIAL_RESTART_STATE, type RestartState, decideRestart, isFinal } from "./decide.ts";
 import { isAlive, processIdOf, readLivePid, writePidFile } from "./process-id.ts";
 import type { ChildSpec, ProcessId, SupervisorSpec } from "./spec.ts";
 
@@ -23,6 +32,8 @@ interface Child {
   /** Adopted children are no children of this process: their end is seen by looking. */
   adopted: boolean;
   timer?: NodeJS.Timeout;
+  /** State of the file that it reloads, when it read it; unknown of an adopted child. */
+  loaded?: number;
 }
 
 /**
@@ -86,7 +97,7 @@ export class Supervisor {
     delete child.timer;
     const { spec } = child;
     // Looked at again by housekeeping.
-    if (spec.holdFile !== undefined && existsSync(spec.holdFile)) return;
+    if ([spec.holdFile, spec.final?.file].some((file) => file !== undefined && existsSync(file))) return;
     const [program, ...argv] = spec.command;
     const output = openSync(spec.logFile, "a", 0o600);
     let started: ChildProcess;
@@ -102,6 +113,7 @@ export class Supervisor {
     }
     child.startedAt = performance.now();
     child.adopted = false;
+    if (spec.reloads !== undefined) child.loaded = changedAt(spec.reloads);
     started.once("error", (error) => {
       this.log("child cannot start", { child: spec.name, command: program, err: error.message });
       this.ended(child, undefined);
@@ -116,8 +128,22 @@ export class Supervisor {
     started.once("exit", (code, signal) => {
       if (child.running !== id) return;
       this.log("child ended", { child: spec.name, pid: id.pid, code, signal });
+      if (isFinal(code, spec.final?.code)) this.endForGood(spec, code);
       this.ended(child, id);
     });
+  }
+
+  /** Where the note cannot be written the child is started again, with back-off, and ends again. */
+  private endForGood(spec: ChildSpec, code: number | null): void {
+    const file = spec.final?.file ?? "";
+    try {
+      writeFileSync(file, `${JSON.stringify({ child: spec.name, code, time: new Date().toISOString() })}\n`, {
+        mode: 0o600,
+      });
+      this.log("child is not started again: its end is final", { child: spec.name, code, until: `${file} is removed` });
+    } catch (thrown) {
+      this.log("the final end of a child cannot be noted", { child: spec.name, file, err: String(thrown) });
+    }
   }
 
   private setNice(id: ProcessId, nice: number): void {
@@ -149,8 +175,20 @@ export class Supervisor {
   private housekeep(): void {
     for (const child of this.children.values()) {
       if (child.running === undefined && child.timer === undefined) this.start(child);
+      this.reload(child);
       this.boundLog(child.spec.logFile);
     }
+  }
+
+  /** An adopted child is told once: its file may have changed while nobody looked. */
+  private reload(child: Child): void {
+    const { running, spec } = child;
+    if (spec.reloads === undefined || running === undefined || !isAlive(running)) return;
+    const now = changedAt(spec.reloads);
+    if (now === child.loaded) return;
+    child.loaded = now;
+    process.kill(running.pid, "SIGHUP");
+    this.log("child reads its file again", { child: spec.name, pid: running.pid, file: spec.reloads });
   }
 
   private boundLog(path: string): void {
@@ -163,6 +201,11 @@ export class Supervisor {
       this.log("log cannot be cut", { path, err: String(thrown) });
     }
   }
+}
+
+/** When a file was last replaced or written, ms; -1 where there is none. */
+function changedAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? -1;
 }
 
 /** Reads a spec file. */

@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, errorFrom } from "@trireme/base";
@@ -9,12 +8,15 @@ import {
   type LiveIdentity,
   RENEW_PATH,
   type SignedIdentities,
+  type Renewal,
+  type Validity,
   createRequest,
+  decideRenewal,
   nodeIdentities,
+  validityOf,
   writePrivateFile,
 } from "@trireme/pki";
 import type { Logger } from "@trireme/telemetry";
-import { type Renewal, type Validity, decideRenewal } from "./decide-renewal.ts";
 
 /** What renewing needs of the agent. */
 export interface RenewalOptions {
@@ -69,7 +71,7 @@ function readOwn({ name, address, pkiDir }: RenewalOptions) {
 function dueOf(options: RenewalOptions): Renewal {
   const { identities, credentials } = readOwn(options);
   return decideRenewal(
-    identities.map(({ file }) => certificateValidity(readFileSync(join(options.pkiDir, `${file}.crt`)))),
+    identities.map(({ file }) => validityOf(readFileSync(join(options.pkiDir, `${file}.crt`)))),
     credentials.flatMap(({ value }) => claimsValidity(value.jwt) ?? []),
     options.clock.now(),
   );
@@ -104,11 +106,6 @@ function readCredentials(pkiDir: string, file: string): { file: string; value: N
   const path = join(pkiDir, "nats-creds", `${file}.json`);
   if (!existsSync(path)) return undefined;
   return { file, value: JSON.parse(readFileSync(path, "utf8")) as NatsCredentials };
-}
-
-function certificateValidity(pem: Buffer): Validity {
-  const { validFrom, validTo } = new X509Certificate(pem);
-  return { fromMs: Date.parse(validFrom), toMs: Date.parse(validTo) };
 }
 
 /** Claims without an end are those of a cluster's own parts on servers, or of another release. */
