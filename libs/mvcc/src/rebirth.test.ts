@@ -16,6 +16,8 @@ function before(): MvccStore {
   run(putOp("a", text("old")));
   run(putOp("a", text("new"), { lease: 5n }));
   run(putOp("fences/x", text("held")));
+  run(putOp("host-m1", text("lost")));
+  run(putOp("host-m10", text("a node's")));
   run(putOp("gone", text("x")));
   run({ type: "deleteRange", key: "gone", rangeEnd: "", prevKv: false });
   return store;
@@ -23,10 +25,14 @@ function before(): MvccStore {
 
 describe("a state that becomes another cluster's", () => {
   const old = before();
-  const born = reborn(old, { member: member(9n), appliedIndex: 1, leaveBehind: ["fences/"] });
+  const born = reborn(old, { member: member(9n), appliedIndex: 1, leaveBehind: ["fences/", "host-m1"] });
 
   it("has the newest values under their own revisions, and nothing that is left behind", () => {
-    expect(all(born).map((kv) => [kv.key, kv.modRevision, kv.version])).toEqual([["a", 3, 2]]);
+    expect(all(born).map((kv) => [kv.key, kv.modRevision, kv.version])).toEqual([
+      ["a", 3, 2],
+      // A whole key is not a prefix: whoever has a longer name is somebody else.
+      ["host-m10", 6, 1],
+    ]);
     expect(born.leases.keysOf(5n)).toEqual(["a"]);
     expect(born.appliedIndex).toBe(1);
   });
@@ -37,7 +43,7 @@ describe("a state that becomes another cluster's", () => {
     for (const revision of [1, old.revision, old.revision + 1, born.revision - 1]) {
       expect(() => all(born, revision), String(revision)).toThrow("compacted");
     }
-    expect(all(born, born.revision)).toHaveLength(1);
+    expect(all(born, born.revision)).toHaveLength(2);
     const hub = new WatchHub(born);
     const spec = { key: "", rangeEnd: END_OF_KEYS, prevKv: false, noPut: false, noDelete: false };
     const stale = hub.watch({ ...spec, startRevision: old.revision + 7 }, () => undefined);
@@ -57,6 +63,6 @@ describe("a state that becomes another cluster's", () => {
     const again = reader.finish();
     expect([all(again), again.revision, again.members.list()]).toEqual([all(born), born.revision, born.members.list()]);
     again.apply(2, putOp("b", text("1")));
-    expect(all(again).map((kv) => kv.modRevision)).toEqual([3, born.revision + 1]);
+    expect(all(again).map((kv) => kv.modRevision)).toEqual([3, born.revision + 1, 6]);
   });
 });

@@ -17,7 +17,7 @@ export interface Rebirth {
   readonly member: MemberInfo;
   /** The index of the log at which the new cluster begins. */
   readonly appliedIndex: number;
-  /** Keys with these prefixes are left behind: what was true of the lost cluster's processes alone. */
+  /** What was true of the lost cluster alone is left behind: prefixes, which end in `/` or `-`, and whole keys. */
   readonly leaveBehind?: readonly string[];
 }
 
@@ -34,11 +34,15 @@ export function reborn(store: MvccStore, { member, appliedIndex, leaveBehind = [
   assert(!members.isRemoved(member.id), "the new cluster's member is none of the old one's");
   const heads: Version[] = [];
   store.scanHeads("", (key, head) => {
-    if (!isTombstone(head) && !leaveBehind.some((prefix) => key.startsWith(prefix))) {
+    if (!isTombstone(head) && !leaveBehind.some((pattern) => isOf(key, pattern))) {
       heads.push({ ...head, prev: undefined });
     }
     return true;
   });
   const state = { revision, compactRevision: revision, appliedIndex };
   return MvccStore.fromChains(state, heads, { leases: store.leases.list(), alarms: new Alarms([]), members });
+}
+
+function isOf(key: string, pattern: string): boolean {
+  return /[/-]$/.test(pattern) ? key.startsWith(pattern) : key === pattern;
 }

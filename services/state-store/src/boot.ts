@@ -5,7 +5,7 @@ import { type InitialState, type SnapshotMeta, bootstrapState, joiningState } fr
 import type { Logger } from "@trireme/telemetry";
 import { Cluster, type Founding, foundCluster, hex } from "./cluster.ts";
 import type { StoreConfig } from "./config.ts";
-import { askForMembers, findSelf, refuseSecondBirth } from "./membership/join.ts";
+import { askForMembers, findSelf, isKnown, refuseSecondBirth } from "./membership/join.ts";
 import { loadNewest, openSnapshotDir } from "./snapshot/snapshot-dir.ts";
 import { writeSnapshotFile } from "./snapshot/snapshot-file.ts";
 import type { StoreTls } from "./tls.ts";
@@ -123,7 +123,8 @@ async function findCluster({ config, tls, log, clock }: BootOptions): Promise<Re
   const until = clock.monotonic() + FIND_CLUSTER_MS;
   for (;;) {
     const running = await askForMembers(others, tls.peer, log);
-    if (running.length > 0 || clock.monotonic() > until) return findSelf(running, own);
+    // Its place may be made while it waits: who adds it need not have done so before it is started.
+    if (isKnown(running, own) || clock.monotonic() > until) return findSelf(running, own);
     await sleep(FIND_RETRY_MS);
   }
 }

@@ -48,5 +48,8 @@ export const programFlags = {
     help: "A backup: makes the data folder of a new cluster's only member out of it, and ends.",
     optional: true,
   }),
-  leaveBehind: flag.list({ help: "With --restore-from: prefixes of keys that are left out.", default: [] }),
+  leaveBehind: flag.list({
+    help: "With --restore-from: keys that are left out, or prefixes that end in / or -; {member} stands for each old member.",
+    default: [],
+  }),
 };

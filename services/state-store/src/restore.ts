@@ -22,7 +22,7 @@ const DIGEST_BYTES = 32;
 export async function restoreStore(options: {
   readonly config: StoreConfig;
   readonly file: string;
-  /** Prefixes of keys that are true of the lost cluster alone. */
+  /** Keys, and prefixes of keys, that are true of the lost cluster alone; `{member}` stands for the name of each of its members. */
   readonly leaveBehind: readonly string[];
   readonly log: Logger;
 }): Promise<void> {
@@ -38,7 +38,7 @@ export async function restoreStore(options: {
   }
   const old = await readBackup(file);
   const { snapshot } = bootstrapState([member.id]);
-  const store = reborn(old, { member, appliedIndex: snapshot.index, leaveBehind });
+  const store = reborn(old, { member, appliedIndex: snapshot.index, leaveBehind: ofMembers(leaveBehind, old) });
   const temporary = `${dataDir}.restoring`;
   await rm(temporary, { recursive: true, force: true });
   const snapshotDir = path.join(temporary, "snap");
@@ -62,6 +62,13 @@ export async function restoreStore(options: {
     keys: store.keyCount,
     cluster: hex(founding.clusterId),
   });
+}
+
+function ofMembers(patterns: readonly string[], { members }: MvccStore): string[] {
+  const names = members.list().map(({ name }) => name);
+  return patterns.flatMap((pattern) =>
+    pattern.includes("{member}") ? names.map((name) => pattern.replace("{member}", name)) : [pattern],
+  );
 }
 
 /** Reads a backup whole; throws Invalid unless it is what was streamed, to the last byte. */

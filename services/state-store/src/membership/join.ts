@@ -48,6 +48,11 @@ function toRunning(table: MemberTable): RunningCluster {
   return { clusterId: table.clusterId, members: table.members.map(toMemberInfo), removed: table.removed };
 }
 
+/** Whether a running cluster has a member at a peer address. */
+export function isKnown(running: readonly RunningCluster[], peerAddress: string): boolean {
+  return running.some(({ members }) => members.some(({ peerUrls }) => peerUrls.includes(`https://${peerAddress}`)));
+}
+
 /**
  * Finds out as whom a member joins: the members of a running cluster know it by its peer address, since somebody has added
  * it there. Throws when nobody answers or nobody knows it.
