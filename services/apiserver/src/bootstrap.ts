@@ -70,14 +70,15 @@ async function ensureAll(options: BootstrapOptions): Promise<void> {
   for (const name of SYSTEM_NAMESPACES) {
     await createOnce(pipeline, NAMESPACES as Resource, undefined, { metadata: { name } });
   }
+  // Before all else, since machines may want to join at once. The first server has nobody to join; whoever comes later has its
+  // record before it starts, and from then on the list of servers is kept by those that have joined.
+  if (!(await freshHosts(cache, reads)).some((host) => host.role === "server")) {
+    await ensureEndpoints(pipeline, apiServers);
+    if (founder !== undefined) await writeHost(pipeline, founder, Date.now());
+  }
   await ensureDefaultPolicy(pipeline, CALLER);
   await createOnce(pipeline, SERVICES as Resource, "default", kubernetesService(serviceCidr));
   await createOnce(pipeline, STORAGECLASSES as Resource, undefined, LOCAL_PATH);
-  const servers = (await freshHosts(cache, reads)).filter((host) => host.role === "server");
-  // The first server has nobody to join; whoever comes later has its record before it starts.
-  if (founder !== undefined && servers.length === 0) await writeHost(pipeline, founder, Date.now());
-  // From here on the list of servers is kept by those that have joined.
-  if (servers.length === 0) await ensureEndpoints(pipeline, apiServers);
 }
 
 /** The built-in class: a directory of the node on which the claim's first pod runs. */

@@ -68,6 +68,13 @@ describe("a machine", () => {
     expect(() => checkHost(who, hosts)).toThrow(message);
   });
 
+  it("waits for the cluster's first server, whose record a later one's would hide", () => {
+    const early = { ...joiner, name: "server2", role: "server" as const, address: "10.0.0.2", hostId: "b" };
+    for (const there of [[], hosts.filter((host) => host.role === "node")]) {
+      expect(() => checkHost(early, there)).toThrow("ask again");
+    }
+  });
+
   it("takes the place of a dead server, its name and address included", () => {
     const next: Joiner = { name: "server1", role: "server", address: "10.0.0.9", hostId: "new", replace: "server1" };
     expect(() => checkHost(next, hosts)).not.toThrow();

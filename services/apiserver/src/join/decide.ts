@@ -54,7 +54,7 @@ export function checkToken(
 
 /**
  * Refuses a name or an address that is another machine's. The same machine, by its host key, may join again under its
- * name. Throws BadRequest or Conflict with what to do.
+ * name. Throws BadRequest or Conflict with what to do, and ServiceUnavailable before there is anybody to join.
  */
 export function checkHost(joiner: Joiner, hosts: readonly HostRecord[]): void {
   const { name, role, address, hostId } = joiner;
@@ -63,6 +63,12 @@ export function checkHost(joiner: Joiner, hosts: readonly HostRecord[]): void {
   }
   if (!/^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(address)) {
     throw new TriremeError("BadRequest", `the address "${address}" of ${role} "${name}" must be an IPv4 address`);
+  }
+  if (!hosts.some((host) => host.role === "server")) {
+    // A machine that joined now would be told of no server, and be taken for the first.
+    throw new TriremeError("ServiceUnavailable", "the cluster's first server is still starting; ask again", {
+      details: { retryAfterSeconds: 1 },
+    });
   }
   const known = hosts.find((host) => host.name === name);
   if (known !== undefined && known.hostId !== hostId && joiner.replace !== name) {

@@ -78,7 +78,6 @@ export class JoinDoor {
     const host = await parseRequest(request.host);
     if (host.cn !== name) throw new TriremeError("BadRequest", `the host's request is for "${host.cn}", not "${name}"`);
     const joiner: Joiner = { role, name, address, replace, hostId: hostIdOf(host.publicKey) };
-    if (role === "server") await this.refuseFixedServers();
     await this.admit(request.token, joiner);
     const none: SignedIdentities = { certificates: {}, bus: {} };
     // Signed before it is written down: a machine whose requests are refused is none of the cluster's.
@@ -87,16 +86,6 @@ export class JoinDoor {
     log.info("a machine joins", { host: name, role, address, hostId: joiner.hostId });
     const facts = await this.facts();
     return { ...facts, ...signed, ...(role === "server" ? { shared: readSharedFolder(config.pkiDir) } : {}) };
-  }
-
-  /** A record of a further server would hide those that have none from everybody's list. */
-  private async refuseFixedServers(): Promise<void> {
-    const { cache, reads } = this.parts;
-    if ((await freshHosts(cache, reads)).some((host) => host.role === "server")) return;
-    throw new TriremeError(
-      "Conflict",
-      "the servers of this cluster were founded together (./tri up) and are fixed; a cluster that is to grow is founded by ./tri server",
-    );
   }
 
   /** A node's own certificate opens this, and it gets nothing but its own name again. */
@@ -159,15 +148,10 @@ export class JoinDoor {
 
   private async facts(): Promise<ClusterFacts> {
     const { cache, config, reads } = this.parts;
-    const joined = (await freshHosts(cache, reads)).filter((host) => host.role === "server");
-    // Servers that were all founded together have no records; they are those that they were configured with.
-    const configured = config.apiServers.map((one) => one.slice(0, one.lastIndexOf(":")));
+    const servers = (await freshHosts(cache, reads)).filter((host) => host.role === "server");
     return {
       cluster: config.clusterName,
-      servers:
-        joined.length > 0
-          ? joined.map(({ name, address }) => ({ name, address }))
-          : configured.map((address) => ({ name: address, address })),
+      servers: servers.map(({ name, address }) => ({ name, address })),
       serviceCidr: config.serviceCidr,
       podCidr: config.podCidr,
       nodePortRange: config.nodePortRange,

@@ -51,7 +51,6 @@ export class ServerList {
   private readonly seen = new Map<string, { readonly version: string; readonly atMs: number }>();
   private cancel: (() => void) | undefined;
   private stopped = false;
-  private wasListed = false;
 
   constructor(parts: ServerListParts) {
     this.parts = parts;
@@ -104,17 +103,14 @@ export class ServerList {
   private async reconcile(): Promise<void> {
     const { cache, log, name, pipeline, reads, restPort } = this.parts;
     const servers = (await freshHosts(cache, reads)).filter((host) => host.role === "server");
-    // A cluster whose servers have never joined lists those that it was configured with.
+    // An apiserver that runs without a machine of its own, as in tests, is no server of anybody's list.
     if (servers.length === 0) return;
-    // One that was never listed, such as a restored server under another name, is not looked for by anybody anyway.
-    const isListed = servers.some((server) => server.name === name);
-    if (this.wasListed && !isListed) {
+    if (!servers.some((server) => server.name === name)) {
       log.warn("this server was removed from the cluster: stop it", { server: name });
       this.stopped = true;
       this.parts.onRemoved();
       return;
     }
-    this.wasListed = isListed;
     const { object } = await pipeline.get(JOIN_CALLER, SLICE);
     const slice = object as EndpointSlice;
     const endpoints = endpointsOf(servers, (name) => this.isAlive(name));
