@@ -2,8 +2,9 @@
  * Goal: one command brings up a cluster whose example answers, and typed again it changes nothing. Method: the real
  * command, a real HTTP request to the URL that it printed, and a comparison of every pid and resourceVersion.
  */
+import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { HELLO, ensureCluster, getJson, status, triOk } from "./cluster.ts";
+import { type Any, CLUSTER, HELLO, ensureCluster, getJson, status, triOk } from "./cluster.ts";
 import { fetchText } from "./http.ts";
 
 describe("tri up -f hello.yaml", () => {
@@ -35,6 +36,20 @@ describe("tri up -f hello.yaml", () => {
     expect(after.nodes.map((node) => node.pids)).toEqual(before.nodes.map((node) => node.pids));
     expect(after.balancer).toEqual(before.balancer);
     expect(await objects()).toEqual(objectsBefore);
+  });
+
+  it("had every host join by a key of its own, and gave no authority's to a node", async () => {
+    const hosts = ["server1", "server2", "server3", "node1", "node2", "node3"];
+    const { items } = await getJson("configmaps", "-n", "kube-system", "-l", "trireme.io/host");
+    const idOf = (name: string): string | undefined =>
+      items.find((item: Any) => item.metadata.name === `trireme-host-${name}`)?.data.hostId;
+    const ids = hosts.map(idOf);
+    expect(ids).not.toContain(undefined);
+    expect(new Set(ids).size).toBe(hosts.length);
+    const dir = `/var/lib/trireme/${CLUSTER}`;
+    const holdsKeys = (name: string): boolean => existsSync(`${dir}/hosts/${name}/pki/shared/ca.key`);
+    expect(hosts.filter(holdsKeys)).toEqual(["server1", "server2", "server3"]);
+    expect(existsSync(`${dir}/pki/ca.key`)).toBe(false);
   });
 
   it("tells its state: three servers, one of them leading, three nodes, an election each", async () => {

@@ -1,12 +1,10 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { TriremeError } from "@trireme/base";
-import { mkdirPrivate, writePrivateFile, writeSharedFolder } from "@trireme/pki";
-import { writeHostFile } from "../join/files.ts";
+import { mkdirPrivate } from "@trireme/pki";
 import { killHost } from "../local/hosts.ts";
-import { createIdentities, kubeconfigPath } from "../local/identities.ts";
+import { createIdentities, isOlder } from "../local/identities.ts";
 import { hostPid, keeperPid, prepareHosts } from "../local/keeper.ts";
 import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
-import { centralFile, foundingStore } from "../plan/host-file.ts";
 import { type Programs, holdFileOf } from "../plan/processes.ts";
 import { restoreServer } from "./restore-server.ts";
 import type { Unpacked } from "./unpack.ts";
@@ -27,21 +25,18 @@ export function refuseRunningServers(plan: ClusterPlan): void {
 }
 
 /**
- * Wipes a local cluster's servers and refills them: the first with the backup, the others with the keys alone, so that they
- * join it. Nodes are left as they run. `tri up` then starts what is stopped and has the others join.
+ * Wipes a local cluster's servers and gives the first the backup. Nodes are left as they run, unless they belong to another
+ * cluster. `tri up` then starts what is stopped and has everybody else join.
  */
 export async function refillServers(plan: ClusterPlan, backup: Unpacked, programs: Programs): Promise<void> {
+  const [first] = plan.servers;
+  if (first === undefined)
+    throw new TriremeError("BadRequest", `cluster "${plan.name}" has no server of its own to restore`);
   for (const host of plan.servers) await wipe(plan, host);
-  adoptAuthorities(plan, backup);
-  const [first, ...others] = plan.servers;
-  await restoreServer(first!, backup, programs);
-  writeHostFile(first!.dir, { ...centralFile(plan, first!), store: foundingStore(first!) });
-  for (const host of others) {
-    writeSharedFolder(`${host.dir}/pki`, backup.shared);
-    const file = centralFile(plan, host);
-    const { initialCluster } = file.store!;
-    writeHostFile(host.dir, { ...file, phase: "admitted", store: { initialCluster, initialState: "existing" } });
-  }
+  await restoreServer(first, plan.name, backup, programs);
+  for (const node of plan.nodes) if (!knows(node, backup)) await forgetCluster(plan, node);
+  // As of an older release: those that are made now come from the servers' keys.
+  if (isOlder(plan)) rmSync(`${plan.dir}/pki`, { recursive: true });
   // Written before anything starts: a supervisor that finds no spec ends.
   await createIdentities(plan);
   prepareHosts(plan, programs);
@@ -60,22 +55,16 @@ async function wipe(plan: ClusterPlan, host: HostPlan): Promise<void> {
   }
 }
 
-/**
- * The cluster's own folder has copies of what all servers share; they become the backup's. Where the authorities are others
- * than those that the machine knows, everybody's certificates are of no use and are made anew.
- */
-function adoptAuthorities(plan: ClusterPlan, { shared }: Unpacked): void {
-  const dir = `${plan.dir}/pki`;
-  const theirs = (name: string): Buffer => Buffer.from(shared[name] ?? "", "base64");
-  const knows = (pki: string): boolean =>
-    existsSync(`${pki}/ca.crt`) && readFileSync(`${pki}/ca.crt`).equals(theirs("ca.crt"));
-  if (!knows(dir)) {
-    rmSync(dir, { recursive: true, force: true });
-    rmSync(kubeconfigPath(plan), { force: true });
-  }
-  for (const { dir: of } of plan.nodes) if (!knows(`${of}/pki`)) rmSync(`${of}/pki`, { recursive: true, force: true });
-  for (const name of Object.keys(shared)) {
-    if (/^(ca|store-ca|peer-ca)\.(crt|key)$|^sa\.key$|^bus\.json$/.test(name))
-      writePrivateFile(`${dir}/${name}`, theirs(name));
-  }
+/** Whether a node's identities are of the authority that comes back. */
+function knows({ dir }: HostPlan, { shared }: Unpacked): boolean {
+  const path = `${dir}/pki/ca.crt`;
+  return existsSync(path) && readFileSync(path).equals(Buffer.from(shared["ca.crt"] ?? "", "base64"));
+}
+
+/** Makes a node one that has never joined: its identities open nothing here. Its containers end, since nobody knows of them. */
+async function forgetCluster(plan: ClusterPlan, node: HostPlan): Promise<void> {
+  mkdirPrivate(`${node.dir}/run`);
+  if (keeperPid(plan) !== undefined) await killHost(node);
+  for (const name of ["pki", "host.json", "servers.json"])
+    rmSync(`${node.dir}/${name}`, { recursive: true, force: true });
 }

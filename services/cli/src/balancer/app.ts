@@ -28,7 +28,7 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
     writes: true,
     log,
   });
-  let servers = withNames(directory.servers, config.servers);
+  let servers = withConfigured(directory.servers, config.servers);
   let turn = 0;
   const apiTargets = (port: number) => (): Target[] => {
     const ready = servers.filter((server) => health.isReady(server.name));
@@ -73,8 +73,8 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
   });
   directory.tell(client, directory.apiServers);
   directory.onChange((now) => {
-    servers = now;
-    health.setServers(now);
+    servers = withConfigured(now, config.servers);
+    health.setServers(servers);
   });
   const stopLooking = directory.look(client, systemClock);
   const ending = new AbortController();
@@ -101,7 +101,13 @@ export async function startBalancer(config: BalancerConfig, log: Logger): Promis
   };
 }
 
-/** A server that was configured by address alone is known by the name it was configured with. */
-function withNames(servers: readonly WatchedServer[], configured: readonly WatchedServer[]): readonly WatchedServer[] {
-  return servers.map((server) => configured.find(({ address }) => address === server.address) ?? server);
+/**
+ * The configured servers, which may not have joined yet, and those that came later. One that is listed by its address alone
+ * keeps the name it was configured with: under another it would seem to be another server.
+ */
+export function withConfigured(
+  listed: readonly WatchedServer[],
+  configured: readonly WatchedServer[],
+): readonly WatchedServer[] {
+  return [...configured, ...listed.filter((one) => !configured.some(({ address }) => address === one.address))];
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCa, issue } from "@trireme/pki";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { withConfigured } from "./app.ts";
 import { HealthWatch } from "./health.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "trireme-health-"));
@@ -67,4 +68,14 @@ describe("HealthWatch", () => {
       watch.stop();
     }
   }, 15_000);
+});
+
+describe("the servers of a balancer", () => {
+  const configured = [1, 2, 3].map((i) => ({ name: `server${i}`, address: `10.0.0.1${i}` }));
+  it("are those that it was configured with, under their names, and those that came later", () => {
+    const later = { name: "server4", address: "10.0.0.14" };
+    // A list that knows no names yet, or not all servers, cuts nobody's connections.
+    expect(withConfigured([{ name: "10.0.0.11", address: "10.0.0.11" }], configured)).toEqual(configured);
+    expect(withConfigured([...configured, later], configured)).toEqual([...configured, later]);
+  });
 });

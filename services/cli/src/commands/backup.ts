@@ -4,7 +4,7 @@ import { sharedFolderOf } from "@trireme/pki";
 import { Command, Option } from "commander";
 import { createBackup } from "../backup/create.ts";
 import { readRecoveryPublic, replaceRecoveryKey } from "../backup/recovery-files.ts";
-import { readHostFile } from "../join/files.ts";
+import { knownServers, readHostFile } from "../join/files.ts";
 import { findCluster, readCluster } from "../local/state.ts";
 import { type Machine, PORTS, RANGES } from "../plan/cluster-plan.ts";
 import { dataDirOption } from "./machine.ts";
@@ -107,8 +107,12 @@ function serversOf({ cluster, dataDir }: ServersOptions): Servers {
 function serverAt(dir: string): Servers {
   const file = readHostFile(dir);
   if (file === undefined) throw new TriremeError("NotFound", `${dir}/host.json is missing: no server has joined here`);
-  const { cluster, address, servers, serviceCidr, podCidr, nodePortRange } = file;
-  return { cluster, hosts: [{ dir, address }], facts: { servers, serviceCidr, podCidr, nodePortRange } };
+  const { cluster, address, serviceCidr, podCidr, nodePortRange } = file;
+  return {
+    cluster,
+    hosts: [{ dir, address }],
+    facts: { servers: knownServers(dir, file), serviceCidr, podCidr, nodePortRange },
+  };
 }
 
 function addressesOf(hosts: readonly Pick<Machine, "name" | "address">[]): { name: string; address: string }[] {

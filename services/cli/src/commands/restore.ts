@@ -6,14 +6,12 @@ import { type RecoveryPrivate, parseSecret } from "../backup/recovery-key.ts";
 import { refillServers, refuseRunningServers } from "../backup/restore-local.ts";
 import { restoreServer } from "../backup/restore-server.ts";
 import { type Unpacked, unpackBackup } from "../backup/unpack.ts";
-import { ensureHostKey, readHostFile, writeHostFile } from "../join/files.ts";
-import { createServerIdentities } from "../join/server-identities.ts";
+import { readHostFile } from "../join/files.ts";
 import { findPrograms } from "../local/programs.ts";
 import { createProgress } from "../local/progress.ts";
 import { STATE_ROOT, findCluster } from "../local/state.ts";
 import { choosePlan, requireRoot, up, withClusterLock } from "../local/up.ts";
 import type { ClusterShape, Machine } from "../plan/cluster-plan.ts";
-import { DEFAULT_RANGES, foundingFile } from "../plan/host-file.ts";
 import { withServers } from "./backup.ts";
 
 const RESTORE_HELP = `
@@ -23,7 +21,7 @@ told to list again. Nodes come back by themselves with the certificates that the
 
 With --cluster the servers of a local cluster are wiped and refilled; the first gets the backup, the others join it. With
 --data-dir, --name and --address one machine's folder is filled: tri server starts it, and other servers join it with
-new tokens, each taking the place of its former self (tri server --join URL --token TOKEN --replace NAME).`;
+new tokens and empty folders (tri server --join URL --token TOKEN).`;
 
 interface RestoreOptions {
   readonly cluster?: string;
@@ -87,15 +85,7 @@ async function restoreMachine(file: string, secret: RecoveryPrivate, options: Re
   }
   const host: Machine = { name, address, role: "server", dir, cgroup: "" };
   await withUnpacked(file, secret, `${dir}.restoring`, async (backup) => {
-    await restoreServer(host, backup, findPrograms());
-    const { cluster, facts } = backup.manifest;
-    const ranges = Object.fromEntries(
-      Object.entries(DEFAULT_RANGES).map(([key, value]) => [key, typeof facts[key] === "string" ? facts[key] : value]),
-    ) as typeof DEFAULT_RANGES;
-    const hostFile = { ...foundingFile(host, cluster), ...ranges };
-    await ensureHostKey(dir);
-    await createServerIdentities(host, hostFile);
-    writeHostFile(dir, hostFile);
+    await restoreServer(host, backup.manifest.cluster, backup, findPrograms());
     process.stdout.write(
       `${dir} holds server ${name}, restored ${ofWhat(backup.manifest)}\n` +
         `start it: tri server --data-dir ${dir} --name ${name} --address ${address}\n`,

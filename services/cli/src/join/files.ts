@@ -4,7 +4,7 @@ import { type ServerAddress, createSigningKey, mkdirPrivate, writePrivateFile } 
 import type { Machine } from "../plan/cluster-plan.ts";
 import { containerdConfig } from "../plan/containerd-config.ts";
 import type { HostFile } from "../plan/host-file.ts";
-import { type Programs, childrenOf, serversFileOf } from "../plan/processes.ts";
+import { type Programs, childrenBeforeJoin, childrenOf, serversFileOf } from "../plan/processes.ts";
 import type { SupervisorSpec } from "../supervisor/spec.ts";
 
 /** Reads what a machine is; nothing when it is none yet. */
@@ -37,15 +37,19 @@ export async function ensureHostKey(dir: string): Promise<string> {
   return readFileSync(path, "utf8");
 }
 
-/** Writes what a machine's processes read at their start, all of it derived from its host file. */
-export function writeRunFiles(host: Machine, file: HostFile, programs: Programs): void {
+/**
+ * Writes what a machine's processes read at their start, all of it derived from its host file. Answers whether its supervisor
+ * has something new to read.
+ */
+export function writeRunFiles(host: Machine, file: HostFile | undefined, programs: Programs): boolean {
   for (const dir of ["run", "log"]) mkdirPrivate(`${host.dir}/${dir}`);
   if (host.role === "node") {
     for (const dir of ["containerd/certs.d", "cni"]) mkdirSync(`${host.dir}/${dir}`, { recursive: true });
     writeIfChanged(`${host.dir}/containerd/config.toml`, containerdConfig(host));
   }
-  const spec: SupervisorSpec = { name: host.name, children: childrenOf(file, host, programs) };
-  writeIfChanged(specOf(host), `${JSON.stringify(spec, null, 2)}\n`);
+  const children = file === undefined ? childrenBeforeJoin(host) : childrenOf(file, host, programs);
+  const spec: SupervisorSpec = { name: host.name, children };
+  return writeIfChanged(specOf(host), `${JSON.stringify(spec, null, 2)}\n`);
 }
 
 /** What a machine's supervisor reads. */
@@ -53,8 +57,9 @@ export function specOf(host: Machine): string {
   return `${host.dir}/supervisor.json`;
 }
 
-/** Writes a private file unless it says so already. */
-export function writeIfChanged(path: string, content: string): void {
-  if (existsSync(path) && readFileSync(path, "utf8") === content) return;
+/** Writes a private file unless it says so already; answers whether it was written. */
+export function writeIfChanged(path: string, content: string): boolean {
+  if (existsSync(path) && readFileSync(path, "utf8") === content) return false;
   writePrivateFile(path, content);
+  return true;
 }

@@ -3,31 +3,22 @@ import { readFileSync } from "node:fs";
 import { TriremeError, sleep } from "@trireme/base";
 import { createProgress } from "../local/progress.ts";
 import { type Machine, PORTS } from "../plan/cluster-plan.ts";
-import { type HostFile, foundingFile } from "../plan/host-file.ts";
+import type { HostFile } from "../plan/host-file.ts";
 import type { Programs } from "../plan/processes.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
 import { removedReason } from "../supervisor/removed.ts";
 import { openAccess } from "./access.ts";
 import { type Invitation, admit } from "./admission.ts";
-import { ensureHostKey, readHostFile, writeHostFile, writeRunFiles } from "./files.ts";
+import { readHostFile, writeHostFile, writeRunFiles } from "./files.ts";
+import { foundServer } from "./found.ts";
 import { startForeground } from "./foreground.ts";
 import { becomeMember } from "./membership.ts";
 import { forgetMachine } from "./remove.ts";
-import { createServerIdentities, foundSharedFolder } from "./server-identities.ts";
+import { createServerIdentities } from "./server-identities.ts";
 
 /** A server that votes serves within seconds; on an overloaded machine within minutes. */
 const READY_WITHIN_MS = 180_000;
 const POLL_MS = 200;
-
-/** Founds a cluster of one server in this machine's folder. */
-export async function foundServer(host: Machine, cluster: string): Promise<HostFile> {
-  const file = foundingFile(host, cluster);
-  await ensureHostKey(host.dir);
-  await foundSharedFolder(host, cluster);
-  await createServerIdentities(host, file);
-  writeHostFile(host.dir, file);
-  return file;
-}
 
 /**
  * Runs a server in the foreground: founds a cluster, joins one, or starts again what is in the folder. Answers the

@@ -25,7 +25,7 @@ import {
 import { type Machine, PORTS } from "../plan/cluster-plan.ts";
 import type { HostFile } from "../plan/host-file.ts";
 import { kubeconfigOf } from "../plan/kubeconfig.ts";
-import { writeIfChanged } from "./files.ts";
+import { knownServers, writeIfChanged } from "./files.ts";
 
 /** The root of the bus' identities. */
 export interface BusRoot {
@@ -71,7 +71,7 @@ export async function createServerIdentities(host: Machine, file: HostFile): Pro
     serverName: host.name,
     clusterName: file.cluster,
     listenHost: host.address,
-    routes: file.servers.map((server) => `${server.address}:${PORTS.natsRoutes}`),
+    routes: knownServers(host.dir, file).map((server) => `${server.address}:${PORTS.natsRoutes}`),
     certFile: `${pki}/nats.crt`,
     keyFile: `${pki}/nats.key`,
     caFile: `${pki}/ca.crt`,

@@ -44,6 +44,11 @@ export function createCgroup(group: string, roots = cgroupRoots()): void {
   }
 }
 
+/** Moves this process into a group that is there. */
+export function enterCgroup(group: string, roots = cgroupRoots()): void {
+  for (const root of roots) writeFileSync(join(root, group, "cgroup.procs"), String(process.pid));
+}
+
 /** Gives the outermost group of all clusters its weight beside everything else on the machine. */
 function weigh(path: string): void {
   for (const [file, ofOne] of WEIGHT_FILES) {

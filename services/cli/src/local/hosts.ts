@@ -5,7 +5,7 @@ import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
 import { cableScript, hostScript } from "../plan/fabric-script.ts";
 import { criSocketOf, holdFileOf } from "../plan/processes.ts";
 import { killGroup, signalGroup, signalProcess } from "./cgroups.ts";
-import { hostPid, keeperPid } from "./keeper.ts";
+import { hasProcesses, hostPid, keeperPid } from "./keeper.ts";
 import { existingNetwork } from "./network.ts";
 import { run, runScript } from "./shell.ts";
 
@@ -64,7 +64,7 @@ export async function startHost(plan: ClusterPlan, host: HostPlan): Promise<void
   await runScript(hostScript(plan, host));
   clearMarks(host);
   // Whoever runs its processes starts them again, as after a boot of a machine without systemd.
-  if (host.isBare === true) return;
+  if (host.isBare === true || !hasProcesses(host)) return;
   const keeper = keeperPid(plan);
   if (keeper === undefined)
     throw new TriremeError("ServiceUnavailable", "the cluster is not running; ./tri up starts it");

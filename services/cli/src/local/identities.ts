@@ -1,51 +1,82 @@
-import { existsSync, readFileSync } from "node:fs";
-import { createAccount, createOperator, createUser, natsServerConfig } from "@trireme/bus";
-import {
-  type Ca,
-  SEALING_FILE,
-  createCa,
-  createSealingRing,
-  createSigningKey,
-  readCa,
-  writeKeyPair,
-  writePrivateFile,
-} from "@trireme/pki";
-import {
-  AUTHORITIES,
-  type BusIdentityPlan,
-  type CaName,
-  authoritiesOf,
-  busIdentitiesOf,
-  certificatesOf,
-  clusterCertificates,
-} from "../plan/certificates.ts";
-import { type BusRoot, ensureCertificate, permissionsOf } from "../join/server-identities.ts";
-import { type ClusterPlan, PORTS } from "../plan/cluster-plan.ts";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { TriremeError } from "@trireme/base";
+import { type Ca, readCa, sharedFolderOf, writePrivateFile } from "@trireme/pki";
+import { readHostFile } from "../join/files.ts";
+import { foundServer } from "../join/found.ts";
+import { createServerIdentities, ensureCertificate } from "../join/server-identities.ts";
+import { AUTHORITIES, type CaName, clusterCertificates } from "../plan/certificates.ts";
+import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
 import { kubeconfigOf } from "../plan/kubeconfig.ts";
 
-/** Makes every identity of the cluster that is missing; what is there stays as it is. */
+/**
+ * Founds the cluster on its first server, unless a server holds it already, and makes the identities of people and of the
+ * balancer that are missing. Every other host gets its own by joining.
+ */
 export async function createIdentities(plan: ClusterPlan): Promise<void> {
-  const dir = `${plan.dir}/pki`;
-  const names = Object.keys(AUTHORITIES) as CaName[];
-  const authorities = new Map<CaName, Ca>();
-  for (const name of names) authorities.set(name, await ensureCa(dir, name));
-  const wanted = [...clusterCertificates(plan), ...plan.managed.flatMap(certificatesOf)];
-  await Promise.all(wanted.map((certificate) => ensureCertificate(certificate, authorities)));
-  for (const host of plan.managed) {
-    for (const name of authoritiesOf(host)) {
-      ensureFile(`${host.dir}/pki/${name}.crt`, () => authorities.get(name)?.cert ?? "");
-    }
-  }
-  if (!existsSync(`${dir}/sa.key`)) writePrivateFile(`${dir}/sa.key`, await createSigningKey());
-  const saKey = readFileSync(`${dir}/sa.key`);
-  ensureSealingRing(plan);
-  for (const host of plan.servers) ensureFile(`${host.dir}/pki/shared/sa.key`, () => saKey);
-  createBusIdentities(plan);
+  const holder = holderOf(plan) ?? (await found(plan));
   for (const host of plan.servers) {
-    for (const name of [...names.flatMap((it) => [`${it}.crt`, `${it}.key`]), "bus.json"]) {
-      ensureFile(`${host.dir}/pki/shared/${name}`, () => readFileSync(`${dir}/${name}`));
-    }
+    const file = readHostFile(host.dir);
+    // An identity that is missing, e.g. of a newer release, is made from the shared folder.
+    if (file !== undefined) await createServerIdentities(host, file);
   }
+  await createOwnIdentities(plan, sharedFolderOf(`${holder.dir}/pki`));
+}
+
+/** Where the administrator's kubeconfig is. */
+export function kubeconfigPath(plan: ClusterPlan): string {
+  return `${plan.dir}/admin.kubeconfig`;
+}
+
+/** Whether `up` of an older release wrote every host's identities itself, from authorities in the cluster's own folder. */
+export function isOlder(plan: ClusterPlan): boolean {
+  return existsSync(`${plan.dir}/pki/ca.key`);
+}
+
+/** Throws Conflict for a cluster of an older release, with what to do. */
+export function refuseOlder(plan: ClusterPlan): void {
+  if (!isOlder(plan)) return;
+  const of = `--cluster ${plan.name}`;
+  throw new TriremeError(
+    "Conflict",
+    `cluster "${plan.name}" was made by an older release, whose hosts have never joined it. While it runs, ./tri backup FILE ${of} ` +
+      `and ./tri restore FILE ${of} --force move it over, with its data; ./tri down --purge ${of} removes it`,
+  );
+}
+
+function holderOf(plan: ClusterPlan): HostPlan | undefined {
+  return plan.servers.find((host) => readHostFile(host.dir) !== undefined);
+}
+
+async function found(plan: ClusterPlan): Promise<HostPlan> {
+  const [first] = plan.servers;
+  if (first === undefined) {
+    throw new TriremeError(
+      "BadRequest",
+      `cluster "${plan.name}" is made of bare hosts: ./tri host exec runs ./tri server or ./tri agent on one`,
+    );
+  }
+  if (existsSync(`${plan.dir}/pki/ca.crt`)) {
+    throw new TriremeError(
+      "NotFound",
+      `no server of cluster "${plan.name}" has its folder any more, so its data and its keys are lost: ./tri restore brings them ` +
+        `back from a backup, ./tri down --purge --cluster ${plan.name} removes what is left`,
+    );
+  }
+  await foundServer(first, plan.name);
+  return first;
+}
+
+/** The identities in the cluster's own folder; those of other authorities than the servers', as after a restore, are made anew. */
+async function createOwnIdentities(plan: ClusterPlan, shared: string): Promise<void> {
+  const dir = `${plan.dir}/pki`;
+  const authorities = new Map<CaName, Ca>();
+  for (const name of Object.keys(AUTHORITIES) as CaName[]) authorities.set(name, readCa(shared, name));
+  if (existsSync(`${dir}/ca.crt`) && readFileSync(`${dir}/ca.crt`, "utf8") !== authorities.get("ca")?.cert) {
+    rmSync(dir, { recursive: true });
+    rmSync(kubeconfigPath(plan), { force: true });
+  }
+  for (const [name, { cert }] of authorities) ensureFile(`${dir}/${name}.crt`, () => cert);
+  await Promise.all(clusterCertificates(plan).map((certificate) => ensureCertificate(certificate, authorities)));
   ensureFile(kubeconfigPath(plan), () =>
     kubeconfigOf(plan.name, `https://127.0.0.1:${plan.shape.httpsPort}`, {
       ca: readFileSync(`${dir}/ca.crt`),
@@ -55,71 +86,6 @@ export async function createIdentities(plan: ClusterPlan): Promise<void> {
   );
 }
 
-/** Where the administrator's kubeconfig is. */
-export function kubeconfigPath(plan: ClusterPlan): string {
-  return `${plan.dir}/admin.kubeconfig`;
-}
-
-async function ensureCa(dir: string, name: CaName): Promise<Ca> {
-  if (existsSync(`${dir}/${name}.crt`)) return readCa(dir, name);
-  const ca = await createCa(AUTHORITIES[name]);
-  writeKeyPair(dir, name, ca);
-  return ca;
-}
-
 function ensureFile(path: string, content: () => string | Uint8Array): void {
   if (!existsSync(path)) writePrivateFile(path, content());
-}
-
-/**
- * Gives the servers of a new cluster one ring of sealing keys. One that a server has lost comes from another server; where
- * all have lost it the servers say so at their start, if anything is sealed with it.
- */
-function ensureSealingRing(plan: ClusterPlan): void {
-  const files = plan.servers.map((host) => `${host.dir}/pki/shared/${SEALING_FILE}`);
-  const present = files.find((file) => existsSync(file));
-  const ring = present === undefined ? createSealingRing() : readFileSync(present);
-  for (const file of files) ensureFile(file, () => ring);
-}
-
-function createBusIdentities(plan: ClusterPlan): void {
-  const files = [
-    ...plan.managed.flatMap(busIdentitiesOf).map(credentialsFile),
-    ...plan.servers.map((host) => `${host.dir}/nats/nats.conf`),
-  ];
-  if (files.every((file) => existsSync(file))) return;
-  const rootFile = `${plan.dir}/pki/bus.json`;
-  if (!existsSync(rootFile)) {
-    const operator = createOperator(`trireme-${plan.name}`);
-    const made: BusRoot = { operator, account: createAccount(plan.name, operator) };
-    writePrivateFile(rootFile, JSON.stringify(made));
-  }
-  const root = JSON.parse(readFileSync(rootFile, "utf8")) as BusRoot;
-  for (const host of plan.managed) {
-    for (const identity of busIdentitiesOf(host)) {
-      ensureFile(credentialsFile(identity), () =>
-        JSON.stringify(createUser({ name: identity.name, ...permissionsOf(identity) }, root.account)),
-      );
-    }
-  }
-  for (const host of plan.servers) {
-    const pki = `${host.dir}/pki`;
-    ensureFile(`${host.dir}/nats/nats.conf`, () =>
-      natsServerConfig({
-        serverName: host.name,
-        clusterName: plan.name,
-        listenHost: host.address,
-        routes: plan.servers.map((server) => `${server.address}:${PORTS.natsRoutes}`),
-        certFile: `${pki}/nats.crt`,
-        keyFile: `${pki}/nats.key`,
-        caFile: `${pki}/ca.crt`,
-        operator: root.operator,
-        account: root.account,
-      }),
-    );
-  }
-}
-
-function credentialsFile(identity: BusIdentityPlan): string {
-  return `${identity.dir}/nats-creds/${identity.file}.json`;
 }

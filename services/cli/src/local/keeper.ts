@@ -1,19 +1,17 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { TriremeError, sleep } from "@trireme/base";
-import { mkdirPrivate, writePrivateFile } from "@trireme/pki";
+import { mkdirPrivate } from "@trireme/pki";
+import { balancerConfigOf } from "../balancer/config.ts";
+import { readHostFile, writeIfChanged, writeRunFiles } from "../join/files.ts";
 import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
-import { centralFile } from "../plan/host-file.ts";
-import { containerdConfig } from "../plan/containerd-config.ts";
 import {
   type Programs,
   SUPERVISOR_NODE_FLAGS,
   balancerChild,
-  childrenOf,
   enterCommand,
   supervisorChild,
 } from "../plan/processes.ts";
-import { readHostFile } from "../join/files.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
 import type { ProcessId, SupervisorSpec } from "../supervisor/spec.ts";
 import { cgroupRoots, createCgroup, signalProcess } from "./cgroups.ts";
@@ -36,39 +34,41 @@ function keeperPidFile(plan: ClusterPlan): string {
   return `${plan.dir}/run/keeper.pid`;
 }
 
-/** Writes what each host's processes read, and makes the folders and cgroups that they need. */
+/**
+ * Makes the folders and cgroups of hosts, and writes what their processes read. A server that was not admitted has nothing to
+ * run yet, a node its runtime.
+ */
 export function prepareHosts(plan: ClusterPlan, programs: Programs): void {
   const roots = cgroupRoots();
   createCgroup(localCgroup(plan), roots);
   for (const dir of ["run", "log"]) mkdirPrivate(`${plan.dir}/${dir}`);
+  const running: HostPlan[] = [];
   for (const host of plan.managed) {
     createCgroup(`${host.cgroup}/system`, roots);
     createCgroup(`${host.cgroup}/pods`, roots);
-    for (const dir of ["run", "log"]) mkdirPrivate(`${host.dir}/${dir}`);
-    if (host.role === "node") {
-      for (const dir of ["containerd/certs.d", "cni"]) mkdirSync(`${host.dir}/${dir}`, { recursive: true });
-      writeFileSync(`${host.dir}/containerd/config.toml`, containerdConfig(host), { mode: 0o600 });
-    }
-    // A host that joined by itself knows what it is; the others are what the cluster was founded with.
-    const file = readHostFile(host.dir) ?? centralFile(plan, host);
-    const spec: SupervisorSpec = { name: host.name, children: childrenOf(file, host, programs) };
-    writeIfChanged(`${host.dir}/supervisor.json`, `${JSON.stringify(spec, null, 2)}\n`);
+    const file = readHostFile(host.dir);
+    if (!hasProcesses(host)) continue;
+    running.push(host);
+    const supervisor = hostPid(host, "supervisor");
+    if (writeRunFiles(host, file, programs) && supervisor !== undefined) signalProcess(supervisor, "SIGHUP");
   }
   const keeper: SupervisorSpec = {
     name: "keeper",
-    children: [...plan.managed.map((host) => supervisorChild(host, programs, roots)), balancerChild(plan, programs)],
+    children: [...running.map((host) => supervisorChild(host, programs, roots)), balancerChild(plan, programs)],
   };
   writeIfChanged(`${plan.dir}/keeper.json`, `${JSON.stringify(keeper, null, 2)}\n`);
 }
 
-function writeIfChanged(path: string, content: string): boolean {
-  try {
-    if (readFileSync(path, "utf8") === content) return false;
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== "ENOENT") throw thrown;
-  }
-  writePrivateFile(path, content);
-  return true;
+/** Whether a host runs anything: a server does once it was admitted, a node from the beginning. */
+export function hasProcesses(host: HostPlan): boolean {
+  return host.role === "node" || readHostFile(host.dir) !== undefined;
+}
+
+/** Writes what all processes read, starts those of hosts that have none yet, and lets supervisors read what is new. */
+export async function startProcesses(plan: ClusterPlan, programs: Programs): Promise<void> {
+  prepareHosts(plan, programs);
+  writeIfChanged(`${plan.dir}/balancer.json`, `${JSON.stringify(balancerConfigOf(plan), null, 2)}\n`);
+  await startKeeper(plan, programs);
 }
 
 /** What a process of a cluster may inherit from the shell in which it was started: nothing that surprises. */
@@ -86,7 +86,7 @@ export function environmentOf(env: Readonly<Record<string, string | undefined>>)
 }
 
 /** Starts the keeper, or makes the one that runs read its spec again. */
-export async function startKeeper(plan: ClusterPlan, programs: Programs): Promise<void> {
+async function startKeeper(plan: ClusterPlan, programs: Programs): Promise<void> {
   const running = keeperPid(plan);
   if (running !== undefined) {
     signalProcess(running.pid, "SIGHUP");

@@ -1,8 +1,8 @@
-import type { Node } from "@trireme/api";
+import type { ConfigMap, Node } from "@trireme/api";
 import { TriremeError, sleep } from "@trireme/base";
 import type { ApiClient } from "@trireme/client";
+import { HOST_LABEL, hostRecordName } from "@trireme/pki";
 import type { ClusterPlan } from "../plan/cluster-plan.ts";
-import type { Programs } from "../plan/processes.ts";
 import { adminClient, tryGet } from "./api.ts";
 import type { Progress } from "./progress.ts";
 
@@ -11,29 +11,41 @@ const READY_WITHIN_MS = 120_000;
 /** Each question while nobody answers is a TLS connection that fails, on a machine that is busy starting. */
 const POLL_MS = 100;
 
-/** Waits until the API answers through the balancer and every node is Ready. */
-export async function waitUntilReady(plan: ClusterPlan, programs: Programs, progress: Progress): Promise<void> {
-  if (!programs.built.has("control")) {
-    progress.note("control is not built: not waiting for the API");
-    return;
-  }
+/** Waits until a server answers through the balancer, whom machines can join; answers which machines have. */
+export async function waitForApi(plan: ClusterPlan, progress: Progress): Promise<ReadonlySet<string>> {
+  return withClient(plan, (client) => progress.step("API ready", () => untilServersRecorded(plan, client)));
+}
+
+/** Waits until every node is Ready. */
+export async function waitForNodes(plan: ClusterPlan, progress: Progress): Promise<void> {
+  await withClient(plan, (client) => progress.step("nodes ready", () => untilNodesReady(plan, client)));
+}
+
+async function withClient<T>(plan: ClusterPlan, work: (client: ApiClient) => Promise<T>): Promise<T> {
   const client = adminClient(plan);
   try {
-    await progress.step("API ready", () => waitForApi(plan, client));
-    if (programs.built.has("node-agent")) await progress.step("nodes ready", () => waitForNodes(plan, client));
+    return await work(client);
   } finally {
     client.close();
   }
 }
 
-async function waitForApi(plan: ClusterPlan, client: ApiClient): Promise<void> {
+/** The first server of a new cluster records itself before it does anything else. */
+async function untilServersRecorded(plan: ClusterPlan, client: ApiClient): Promise<ReadonlySet<string>> {
+  const path = `/api/v1/namespaces/kube-system/configmaps?labelSelector=${HOST_LABEL}`;
+  let records: readonly ConfigMap[] = [];
   await poll(
-    async () => (await tryGet(client, "/api/v1/namespaces/default")) !== undefined,
+    async () => {
+      records = (await tryGet<{ items: ConfigMap[] }>(client, path))?.items ?? [];
+      return records.some((record) => record.data?.["role"] === "server");
+    },
     () => `no server is ready; see control.log and store.log in ${plan.dir}/hosts/server1/log`,
   );
+  const recorded = new Set(records.map(({ metadata }) => metadata.name));
+  return new Set(plan.hosts.map(({ name }) => name).filter((name) => recorded.has(hostRecordName(name))));
 }
 
-async function waitForNodes(plan: ClusterPlan, client: ApiClient): Promise<void> {
+async function untilNodesReady(plan: ClusterPlan, client: ApiClient): Promise<void> {
   let missing: string[] = plan.nodes.map((node) => node.name);
   await poll(
     async () => {

@@ -1,19 +1,18 @@
 import { existsSync } from "node:fs";
 import { TriremeError } from "@trireme/base";
-import { mkdirPrivate, writePrivateFile } from "@trireme/pki";
-import { balancerConfigOf } from "../balancer/config.ts";
+import { mkdirPrivate } from "@trireme/pki";
 import { type ClusterPlan, type ClusterShape, type HostPlan, hostOf, planCluster } from "../plan/cluster-plan.ts";
 import type { Programs } from "../plan/processes.ts";
-import { createCgroup } from "./cgroups.ts";
+import { createCgroup, enterCgroup } from "./cgroups.ts";
 import { clearMarks, forgetMemory, restoreHosts } from "./hosts.ts";
-import { createIdentities } from "./identities.ts";
+import { createIdentities, refuseOlder } from "./identities.ts";
 import { loadImages, ownImages } from "./images.ts";
-import { hostPid, keeperPid, prepareHosts, startKeeper } from "./keeper.ts";
+import { joinHosts } from "./joining.ts";
+import { hostPid, keeperPid, localCgroup, startProcesses } from "./keeper.ts";
 import { createNetwork } from "./network.ts";
-import { joinAdmitted } from "./join-admitted.ts";
 import { findPrograms } from "./programs.ts";
 import type { Progress } from "./progress.ts";
-import { waitUntilReady } from "./readiness.ts";
+import { waitForApi, waitForNodes } from "./readiness.ts";
 import { recordSharedFolders } from "./shared-folders.ts";
 import { STATE_ROOT, createShape, findCluster, tryLock, writeShape } from "./state.ts";
 
@@ -31,6 +30,8 @@ export async function up(options: UpOptions, progress: Progress): Promise<Cluste
   requireRoot();
   const programs = findPrograms();
   const plan = await choosePlan(options);
+  refuseOlder(plan);
+  enterCluster(plan);
   const fresh = keeperPid(plan) === undefined;
   if (fresh) await clearRemains(plan);
   else await restoreHosts(plan);
@@ -42,10 +43,29 @@ export async function up(options: UpOptions, progress: Progress): Promise<Cluste
   const images = ownImages();
   await Promise.all([
     ...plan.nodes.map((node) => progress.step(`${node.name}: images`, () => loadImages(node, images))),
-    waitUntilReady(plan, programs, progress),
+    becomeWhole(plan, programs, progress),
   ]);
-  await joinAdmitted(plan, programs, progress);
   return plan;
+}
+
+/**
+ * What this process does, it does for the hosts: it makes their keys and has them join. Beside a busy cluster that weighs as much
+ * as eight of it (DESIGN.md), it would be what everybody waits for.
+ */
+function enterCluster(plan: ClusterPlan): void {
+  createCgroup(localCgroup(plan));
+  enterCgroup(localCgroup(plan));
+}
+
+/** The first server answers, the others and the nodes join it where they have not, and nodes are ready. */
+async function becomeWhole(plan: ClusterPlan, programs: Programs, progress: Progress): Promise<void> {
+  if (!programs.built.has("control")) {
+    progress.note("control is not built: not waiting for the API");
+    return;
+  }
+  const recorded = await waitForApi(plan, progress);
+  await joinHosts(plan, programs, recorded, progress);
+  if (programs.built.has("node-agent")) await waitForNodes(plan, progress);
 }
 
 /** The plan of the cluster that there is, or of a new one, whose shape is then recorded. */
@@ -55,15 +75,15 @@ export async function choosePlan(options: UpOptions): Promise<ClusterPlan> {
   const shape = found.shape;
   const servers = options.servers ?? shape.servers;
   const nodes = options.nodes ?? shape.nodes;
-  if (servers !== shape.servers || nodes < shape.nodes) {
+  if (servers < shape.servers || nodes < shape.nodes) {
     throw new TriremeError(
       "Invalid",
-      `cluster "${shape.name}" has ${shape.servers} servers and ${shape.nodes} nodes; only nodes can be added to it. ` +
+      `cluster "${shape.name}" has ${shape.servers} servers and ${shape.nodes} nodes, and hosts can only be added to it. ` +
         `./tri down --purge --cluster ${shape.name} first, or give it another name with --cluster`,
     );
   }
-  if (nodes === shape.nodes) return found;
-  const grown: ClusterShape = { ...shape, nodes };
+  if (servers === shape.servers && nodes === shape.nodes) return found;
+  const grown: ClusterShape = { ...shape, servers, nodes };
   const plan = planCluster(grown, STATE_ROOT);
   writeShape(grown);
   return plan;
@@ -137,12 +157,6 @@ async function clearRemains(plan: ClusterPlan): Promise<void> {
     if (hostPid(host, "supervisor") !== undefined || hostPid(host, "containerd") !== undefined) continue;
     if (existsSync(`${host.dir}/containerd/state`)) await forgetMemory(host);
   }
-}
-
-async function startProcesses(plan: ClusterPlan, programs: Programs): Promise<void> {
-  prepareHosts(plan, programs);
-  writePrivateFile(`${plan.dir}/balancer.json`, `${JSON.stringify(balancerConfigOf(plan), null, 2)}\n`);
-  await startKeeper(plan, programs);
 }
 
 /** Refuses early and plainly: network namespaces and containers need root. */

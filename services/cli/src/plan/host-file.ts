@@ -1,5 +1,5 @@
 import type { ClusterFacts, HostRole } from "@trireme/pki";
-import { type ClusterPlan, type Machine, PORTS, RANGES } from "./cluster-plan.ts";
+import { type Machine, PORTS, RANGES } from "./cluster-plan.ts";
 
 /** How a server's store was born; read by it at its first start alone. */
 export interface StoreBirth {
@@ -61,13 +61,4 @@ export function admittedFile(host: Machine, facts: ClusterFacts, replace?: strin
   const initialCluster = servers.map((server) => `${server.name}=${server.address}:${PORTS.storePeer}`).join(",");
   const store = { initialCluster, initialState: "existing" as const };
   return { ...shared, servers, phase: "admitted", store, ...(replace === undefined ? {} : { replace }) };
-}
-
-/** The host file of a machine whose cluster is founded by all servers at once. */
-export function centralFile(plan: ClusterPlan, host: Machine): HostFile {
-  const { name, role, address } = host;
-  const servers = plan.servers.map((server) => ({ name: server.name, address: server.address }));
-  const initialCluster = servers.map((server) => `${server.name}=${server.address}:${PORTS.storePeer}`).join(",");
-  const store = { initialCluster, initialState: "new" as const };
-  return { cluster: plan.name, name, role, address, servers, ...DEFAULT_RANGES, phase: "joined", store };
 }

@@ -1,13 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { busIdentitiesOf, certificatesOf } from "./certificates.ts";
 import { type ClusterShape, hostOf, planCluster } from "./cluster-plan.ts";
-import { centralFile } from "./host-file.ts";
+import { type HostFile, admittedFile, foundingFile } from "./host-file.ts";
 import { containerdConfig } from "./containerd-config.ts";
 import { cableScript, fabricScript, teardownScript } from "./fabric-script.ts";
 import { childrenOf, enterCommand, ownFirst } from "./processes.ts";
 
 const shape: ClusterShape = { name: "local", index: 7, servers: 3, nodes: 2, httpsPort: 6443, grpcPort: 6444 };
 const plan = planCluster(shape, "/var/lib/trireme");
+/** What each host is once it has joined. */
+function fileOf(name: string): HostFile {
+  const founding = foundingFile(hostOf(plan, "server1"), "local");
+  if (name === "server1") return founding;
+  return { ...admittedFile(hostOf(plan, name), { ...founding, servers: plan.servers }), phase: "joined" };
+}
+
 const nothing = { namespaces: new Set<string>(), rootLink: false };
 
 describe("planCluster", () => {
@@ -92,16 +99,14 @@ describe("processes", () => {
 
   it("starts nats, store and control on a server, containerd, agent and dns on a node", () => {
     const names = (host: string): string[] =>
-      childrenOf(centralFile(plan, hostOf(plan, host)), hostOf(plan, host), programs).map((child) => child.name);
+      childrenOf(fileOf(host), hostOf(plan, host), programs).map((child) => child.name);
     expect(names("server2")).toEqual(["nats", "store", "control"]);
     expect(names("node1")).toEqual(["containerd", "agent", "dns"]);
   });
 
   it("leaves out what is not built", () => {
     const bare = { ...programs, built: new Set<string>() };
-    expect(
-      childrenOf(centralFile(plan, hostOf(plan, "node1")), hostOf(plan, "node1"), bare).map((child) => child.name),
-    ).toEqual(["containerd"]);
+    expect(childrenOf(fileOf("node1"), hostOf(plan, "node1"), bare).map((child) => child.name)).toEqual(["containerd"]);
   });
 
   it("names a server's own address first and spreads nodes over servers", () => {

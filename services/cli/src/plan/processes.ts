@@ -22,6 +22,11 @@ export function childrenOf(file: HostFile, host: Machine, programs: Programs): C
   return host.role === "server" ? serverChildren(file, host, programs) : nodeChildren(file, host, programs);
 }
 
+/** What runs on a host that has joined no cluster yet: a node's runtime, which can take images meanwhile. */
+export function childrenBeforeJoin(host: Machine): ChildSpec[] {
+  return host.role === "node" ? [containerd(host)] : [];
+}
+
 function serverChildren(file: HostFile, host: Machine, programs: Programs): ChildSpec[] {
   const common = [`--name=${host.name}`, `--address=${host.address}`, `--pki-dir=${host.dir}/pki`];
   const { initialCluster, initialState } = file.store ?? foundingStore(host);
@@ -66,7 +71,7 @@ function nodeChildren(file: HostFile, host: Machine, programs: Programs): ChildS
     `--cluster-dns-domain=${RANGES.dnsDomain}`,
   ];
   return [
-    child(host, "containerd", ["containerd", "-c", `${host.dir}/containerd/config.toml`]),
+    containerd(host),
     ...bundle(host, programs, "agent", "node-agent", [
       ...common,
       `--dir=${host.dir}`,
@@ -76,6 +81,10 @@ function nodeChildren(file: HostFile, host: Machine, programs: Programs): ChildS
     ]),
     ...bundle(host, programs, "dns", "dns", common),
   ];
+}
+
+function containerd(host: Machine): ChildSpec {
+  return child(host, "containerd", ["containerd", "-c", `${host.dir}/containerd/config.toml`]);
 }
 
 /** Where a machine's processes keep the newest list of servers. */
