@@ -22,6 +22,7 @@ const SETTINGS = {
   quotaBytes: 64 * 1024 * 1024,
   corruptionCheckMs: 5000,
   autoCompactMs: 0,
+  autoCompactBytes: 0,
 } as const;
 
 const NO_TLS = { ca: Buffer.alloc(0), cert: Buffer.alloc(0), key: Buffer.alloc(0) };

@@ -16,6 +16,7 @@ export { ERROR_TEXT, storeError } from "./errors.ts";
 export { type Lease, Leases, MAX_LEASE_TTL_SECONDS } from "./leases.ts";
 export { CHECKPOINT_MS, Lessor, MAX_EXPIRIES_PER_SECOND } from "./lessor.ts";
 export { type MemberInfo, Members } from "./members.ts";
+export { RangeSlices } from "./range-slices.ts";
 export { REBIRTH_REVISIONS, type Rebirth, reborn } from "./rebirth.ts";
 export { type FrameSource, SnapshotReader, type StoreSnapshot, keyFrames, takeSnapshot } from "./snapshot.ts";
 export { MvccStore, type Outcome } from "./store.ts";

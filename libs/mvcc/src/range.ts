@@ -31,7 +31,7 @@ export function readRange(tree: Tree<Version>, op: RangeOp): RangeResult {
     count += 1;
     if (op.countOnly || (plain && op.limit > 0 && found.length >= op.limit)) return;
     if (isFilteredOut(op, version)) return;
-    found.push(op.keysOnly ? { ...bare(version), value: NO_BYTES } : version);
+    found.push(shown(op, version));
   };
   if (op.rangeEnd === "") {
     take(tree.get(op.key));
@@ -48,7 +48,7 @@ export function readRange(tree: Tree<Version>, op: RangeOp): RangeResult {
 }
 
 /** Whether the tree's own order and the limit alone decide, so that the walk need not keep what it will drop. */
-function isPlain(op: RangeOp): boolean {
+export function isPlain(op: RangeOp): boolean {
   const sorted = op.sortOrder === "descend" || op.sortTarget !== "key";
   return !sorted && !op.minModRevision && !op.maxModRevision && !op.minCreateRevision && !op.maxCreateRevision;
 }
@@ -60,6 +60,11 @@ function isFilteredOut(op: RangeOp, version: Version): boolean {
     (op.minCreateRevision > 0 && version.createRevision < op.minCreateRevision) ||
     (op.maxCreateRevision > 0 && version.createRevision > op.maxCreateRevision)
   );
+}
+
+/** A version as the read wants to see it. */
+export function shown(op: RangeOp, version: Version): KeyValue {
+  return op.keysOnly ? { ...bare(version), value: NO_BYTES } : version;
 }
 
 function bare(version: Version): KeyValue {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { MvccStore } from "./store.ts";
 import { MAX_TXN_OPS } from "./txn.ts";
-import { type Command, type Op, putOp, rangeOp } from "./types.ts";
+import { type Command, type Op, type PutOp, putOp, rangeOp } from "./types.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const put = (key: string, value = "v"): Op => putOp(key, bytes(value));
+const put = (key: string, value = "v"): PutOp => putOp(key, bytes(value));
 const txn = (success: Op[], failure: Op[] = []): Command => ({ type: "txn", compare: [], success, failure });
 
 function applied(...commands: Command[]): { store: MvccStore; errors: (string | undefined)[] } {
@@ -117,5 +117,31 @@ describe("compaction", () => {
     release();
     expect([store.trim(100), store.keyCount, store.log.length]).toEqual([false, 1, 1]);
     expect(store.range(rangeOp("\0", "\0", { revision: 5 })).kvs.map((kv) => kv.key)).toEqual(["b"]);
+  });
+});
+
+describe("sizes", () => {
+  it("tell live keys from history, through deletions, new lives, compaction and a swap", () => {
+    const { store } = applied(
+      put("a", "first"),
+      put("a", "second value"),
+      put("b"),
+      { type: "deleteRange", key: "b", rangeEnd: "", prevKv: false },
+      put("b", "again"),
+      put("c"),
+      { type: "deleteRange", key: "c", rangeEnd: "", prevKv: false },
+    );
+    const fresh = applied(put("a", "second value"), put("b", "again")).store;
+    expect(store.liveBytes).toBe(fresh.liveBytes);
+    expect(fresh.liveBytes).toBe(fresh.sizeBytes);
+    expect(store.sizeBytes).toBeGreaterThan(store.liveBytes);
+    expect(store.writtenBytes).toBe(store.sizeBytes);
+    store.apply(8, put("d"));
+    store.apply(9, { type: "compact", revision: store.revision });
+    store.trim(100);
+    expect(store.sizeBytes).toBe(store.liveBytes);
+    const other = new MvccStore();
+    other.replaceWith(store);
+    expect(other.liveBytes).toBe(store.liveBytes);
   });
 });

@@ -66,6 +66,8 @@ export class MvccStore {
   private compactedRevision = 0;
   private applied = 0;
   private bytes = 0;
+  private liveSize = 0;
+  private linked = 0;
   private pins = 0;
   private generation = 0;
   private leaseState = new Leases();
@@ -105,6 +107,16 @@ export class MvccStore {
   /** Estimated bytes of memory in use by keys, values and history. */
   get sizeBytes(): number {
     return this.bytes;
+  }
+
+  /** The part of {@link sizeBytes} that is no history: keys as they are now. */
+  get liveBytes(): number {
+    return this.liveSize;
+  }
+
+  /** Estimated bytes of all that was ever written in this process; grows only. */
+  get writtenBytes(): number {
+    return this.linked;
   }
 
   /** Number of keys, those whose deletion is still in history included. */
@@ -243,9 +255,9 @@ export class MvccStore {
     };
   }
 
-  /** Visits versions chains in key order from `from` on; see {@link Tree.scan}. */
-  scanHeads(from: string, visit: (key: string, head: Version) => boolean): boolean {
-    return this.tree.scan(from, undefined, visit);
+  /** Visits chains of versions in key order from `from` on, up to `to` if it is given; see {@link Tree.scan}. */
+  scanHeads(from: string, visit: (key: string, head: Version) => boolean, to?: string): boolean {
+    return this.tree.scan(from, to, visit);
   }
 
   /** Swaps in another store's whole state, as when a snapshot arrives; `other` must not be used afterwards. */
@@ -257,6 +269,7 @@ export class MvccStore {
     this.compactedRevision = other.compactedRevision;
     this.applied = other.applied;
     this.bytes = other.bytes;
+    this.liveSize = other.liveSize;
     this.leaseState = other.leaseState;
     this.alarmState = other.alarmState;
     this.memberState = other.memberState;
@@ -291,6 +304,7 @@ export class MvccStore {
     for (const head of chains) {
       store.tree.set(head.key, head);
       store.leaseState.move(head.key, 0n, head.lease);
+      store.liveSize += liveSizeOf(head);
       for (let version: Version | undefined = head; version !== undefined; version = version.prev) {
         store.bytes += sizeOf(version);
         if (version.modRevision >= state.compactRevision) events.push(version);
@@ -384,7 +398,10 @@ export class MvccStore {
   link(version: Version): void {
     this.tree.set(version.key, version);
     this.events.append(version);
-    this.bytes += sizeOf(version);
+    const bytes = sizeOf(version);
+    this.bytes += bytes;
+    this.linked += bytes;
+    this.liveSize += liveSizeOf(version) - liveSizeOf(version.prev);
     // A deletion names no lease, and neither does the deletion before a key's next life.
     this.leaseState.move(version.key, version.prev?.lease ?? 0n, version.lease);
   }
@@ -481,6 +498,11 @@ class Writer {
     this.store.link({ ...version, modRevision: this.revision, sub: this.sub });
     this.sub += 1;
   }
+}
+
+/** What the version adds to the live keys, when it is its key's newest. */
+function liveSizeOf(version: Version | undefined): number {
+  return version === undefined || isTombstone(version) ? 0 : sizeOf(version);
 }
 
 function sizeOf(version: Version): number {

@@ -73,6 +73,7 @@ export class StoreHarness {
       quotaBytes: 16 * 1024 * 1024,
       corruptionCheckMs: 0,
       autoCompactMs: 0,
+      autoCompactBytes: 0,
       ...more,
     };
   }

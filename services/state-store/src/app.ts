@@ -7,7 +7,6 @@ import {
   AlarmRequest_AlarmAction,
   AlarmType,
   ClusterService,
-  KVService,
   LeaseService,
   MaintenanceService,
   WatchService,
@@ -21,7 +20,7 @@ import type { StoreConfig } from "./config.ts";
 import { clusterService } from "./grpc/cluster-service.ts";
 import { countBytes } from "./grpc/count-bytes.ts";
 import { healthService } from "./grpc/health.ts";
-import { kvService } from "./grpc/kv.ts";
+import { KV_DEFINITION, kvService } from "./grpc/kv.ts";
 import { leaseService } from "./grpc/lease.ts";
 import { maintenanceService } from "./grpc/maintenance.ts";
 import { Requests } from "./grpc/requests.ts";
@@ -121,6 +120,7 @@ export async function startStore(options: {
     onApplied: (command, outcome) => {
       leases.applied(command, outcome);
       corruption.applied(command, outcome);
+      compactor.applied();
     },
     onOffice: (isLeader) => leases.office(isLeader),
     onRemoved: () => options.onRemoved?.(),
@@ -139,7 +139,8 @@ export async function startStore(options: {
   const { electionMs } = config;
   const membership = new Membership({ cluster, replica: current, transport, electionMs, clientUrl, clock, log });
   transport.answerWith(answerPeers({ cluster, store, leases, membership, corruption }));
-  const compactor = new Compactor({ replica: current, self, periodMs: config.autoCompactMs, clock, log });
+  const { autoCompactMs: periodMs, autoCompactBytes: historyBytes } = config;
+  const compactor = new Compactor({ replica: current, self, periodMs, historyBytes, clock, log });
 
   const peerServer = new Server(SERVER_OPTIONS);
   transport.serve(peerServer);
@@ -148,7 +149,7 @@ export async function startStore(options: {
   const streams = new StreamCounter(metrics);
   const clientServer = new Server(SERVER_OPTIONS);
   const services = [
-    [KVService, kvService(requests, unary)],
+    [KV_DEFINITION, kvService(requests, unary)],
     [WatchService, watchService(requests, streams)],
     [LeaseService, leaseService(requests, leases, unary, streams)],
     [ClusterService, clusterService(requests, membership, unary)],

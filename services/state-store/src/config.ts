@@ -22,11 +22,11 @@ export const storeFlags = {
   walSegmentBytes: flag.int({ help: "Size of a segment of the log.", default: 64 * 1024 * 1024, min: 4096 }),
   snapshotBytes: flag.int({
     help: "Bytes of log after which a snapshot is written (more when the state is larger).",
-    default: 64 * 1024 * 1024,
+    default: 32 * 1024 * 1024,
     min: 4096,
   }),
   trailingEntries: flag.int({
-    help: "Log entries kept behind a snapshot, so that a follower that was away for a moment needs none. As etcd.",
+    help: "Log entries kept behind a snapshot (at most 8 MiB), so that a follower that was away for a moment needs none.",
     default: 5000,
     min: 0,
   }),
@@ -36,7 +36,12 @@ export const storeFlags = {
     min: 1024 * 1024,
   }),
   corruptionCheckMs: flag.int({ help: "Between two comparisons of the members' data; 0: never.", default: 60_000 }),
-  autoCompactMs: flag.int({ help: "History older than this is forgotten; 0 keeps all.", default: 300_000 }),
+  autoCompactMs: flag.int({ help: "History older than this is forgotten; 0: no age is too old.", default: 300_000 }),
+  autoCompactBytes: flag.int({
+    help: "History beyond this (more when the live keys are large) is forgotten, the oldest first; 0: never too much.",
+    default: 16 * 1024 * 1024,
+    min: 0,
+  }),
 };
 
 export type StoreConfig = ConfigOf<typeof storeFlags>;

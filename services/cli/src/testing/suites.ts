@@ -39,6 +39,11 @@ export const SUITES: readonly Suite[] = [
     help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs",
     run: (root, extra) => runScript("sim", [process.execPath, "test/sim/main.ts"], root, extra),
   },
+  {
+    name: "bounds",
+    help: "memory, disk and delays of three real stores: --full, --only PART, --minutes N",
+    run: (root, extra) => runScript("bounds", [process.execPath, "test/bounds/main.ts"], root, extra),
+  },
   vitestSuite("integration", "one part with real neighbours"),
   vitestSuite("e2e", "a whole local cluster with real clients"),
   chaosSuite(),

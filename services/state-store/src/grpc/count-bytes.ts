@@ -13,7 +13,7 @@ export function countBytes<S extends ServiceDefinition>(service: S, metrics: Sto
       },
       responseSerialize: (response: unknown): Buffer => {
         const bytes = method.responseSerialize(response);
-        metrics.clientSentBytes.inc(undefined, bytes.length);
+        metrics.clientSentBytes.inc(undefined, bytes.byteLength);
         return bytes;
       },
     },

@@ -1,5 +1,13 @@
 import { assert, sleep } from "@trireme/base";
-import { type DoneResult, type OpResult, addsData, checkCommand, checkOp, storeError } from "@trireme/mvcc";
+import {
+  type DoneResult,
+  type OpResult,
+  type RangeOp,
+  addsData,
+  checkCommand,
+  checkOp,
+  storeError,
+} from "@trireme/mvcc";
 import type * as rpc from "@trireme/proto/etcdserverpb/rpc";
 import { AlarmRequest_AlarmAction, AlarmType } from "@trireme/proto/etcdserverpb/rpc";
 import type { Request } from "../apply/command.ts";
@@ -15,6 +23,8 @@ import {
   toCommand,
   toRangeOp,
 } from "./convert.ts";
+import { encodeRange } from "./encode-range.ts";
+import type { Pieces } from "./pieces.ts";
 
 /** History steps that one slice of a physical compaction takes, and the pause in which others have their turn. */
 const TRIM_STEPS = 1000;
@@ -47,12 +57,25 @@ export class Requests {
     };
   }
 
+  /** A read whose result is small, or bounded by its limit: it is answered in one turn of the event loop. */
   async range(request: rpc.RangeRequest): Promise<rpc.RangeResponse> {
+    const op = await this.readable(request);
+    return fromRangeResult(this.replica.store.range(op), this.header());
+  }
+
+  /** A read of any size, encoded as a RangeResponse. */
+  async encodedRange(request: rpc.RangeRequest): Promise<Pieces> {
+    const op = await this.readable(request);
+    return encodeRange(this.replica.store, op, this.header());
+  }
+
+  /** The read, checked, once the state is as new as it must be. */
+  private async readable(request: rpc.RangeRequest): Promise<RangeOp> {
     const op = toRangeOp(request);
     checkOp(op);
     if (!request.serializable) await this.replica.readBarrier();
     if (this.replica.store.alarms.isOn("corrupt")) throw storeError("corrupt");
-    return fromRangeResult(this.replica.store.range(op), this.header());
+    return op;
   }
 
   /** The store's revision at some moment after the call. */

@@ -12,6 +12,9 @@ import type { Wal } from "../wal/wal.ts";
  */
 const MAX_ENTRIES_BETWEEN = 25_000;
 
+/** Bytes of log kept behind a snapshot, about, however few entries that are: they sit in memory, too. */
+const MAX_TRAILING_BYTES = 8 * 1024 * 1024;
+
 /** After a failure, e.g. a full disk, so that trying again does not add to the trouble. */
 const RETRY_MS = 30_000;
 
@@ -37,6 +40,8 @@ export class Snapshotter {
   private readonly options: SnapshotterOptions;
   private running: Promise<void> | undefined;
   private bytesAtLast = 0;
+  /** Bytes that an entry took on average before the newest snapshot. */
+  private entryBytes = 0;
   private notBefore = 0;
   private stopped = false;
   private wanted = false;
@@ -54,6 +59,7 @@ export class Snapshotter {
     const many = entries > Math.max(MAX_ENTRIES_BETWEEN, store.keyCount);
     if (!(due || many || this.wanted) || clock.monotonic() < this.notBefore) return;
     this.wanted = false;
+    this.entryBytes = (wal.writtenBytes - this.bytesAtLast) / Math.max(1, entries);
     this.bytesAtLast = wal.writtenBytes;
     this.running = this.take()
       .catch((error: unknown) => {
@@ -123,7 +129,7 @@ export class Snapshotter {
     if (this.stopped || meta.index <= (this.newest?.index ?? 0)) return;
     this.newest = meta;
     raft.snapshotCreated(meta);
-    const keepFrom = meta.index - trailingEntries;
+    const keepFrom = meta.index - Math.min(trailingEntries, Math.floor(MAX_TRAILING_BYTES / this.entryBytes));
     if (keepFrom > 0) raft.compact(keepFrom);
     schedule();
     await wal.release(Math.max(0, keepFrom));
