@@ -22,6 +22,7 @@ const UNKNOWN = 2;
 
 export const credentials = { createSsl: (): object => ({}) };
 export const ServerCredentials = { createSsl: (): object => ({}) };
+export const experimental = { createCertificateProviderServerCredentials: (): object => ({}) };
 
 export class Metadata {
   get(_key: string): string[] {
