@@ -82,6 +82,13 @@ describe("a watcher", () => {
     expect(judged(event(0), { upTo: 3 })).toContain("W6");
   });
 
+  it("is not asked for what came behind the history that is known", () => {
+    const watcher = new Watcher({ name: "w", prefix: "a", from: 2, members: () => [] });
+    watcher.told.push(event(0, 1), event(2));
+    expect(watcher.judge(changes.slice(0, 1), 2)).toEqual([]);
+    expect(watcher.judge(changes.slice(0, 1), 3)).not.toEqual([]);
+  });
+
   it("may skip what it was told to be gone, and nothing more", () => {
     expect(judged({ upTo: -3 }, event(2))).toBe("");
     expect(judged({ upTo: -2 }, event(2))).toContain("W1-W4");

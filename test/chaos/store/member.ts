@@ -39,6 +39,8 @@ export interface Start {
   readonly bundles?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly flags?: readonly string[];
+  /** Another cluster's name. */
+  readonly token?: string;
 }
 
 /** One replica: a real process, started with the very command of the server's supervisor. */
@@ -94,7 +96,7 @@ export class Member {
     const { address } = this.host;
     const servers = [...this.birth.others, this.host].map(({ name, address: at }) => ({ name, address: at }));
     const file: HostFile = {
-      cluster: "faults",
+      cluster: start.token ?? "faults",
       name: this.name,
       role: "server",
       address,

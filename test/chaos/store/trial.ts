@@ -193,7 +193,7 @@ export class Trial {
     this.terms();
     this.complaints();
     const { changes } = this.truth;
-    for (const watcher of this.watchers) this.violations.push(...watcher.judge(changes));
+    for (const watcher of this.watchers) this.violations.push(...watcher.judge(changes, revision));
     this.violations.push(...this.leases.judge(this.watchers.flatMap((watcher) => watcher.deletions())));
     const judgement = judge(this.workload.ops, this.truth);
     const watched = this.watchers.reduce((sum, { resumed }) => sum + resumed, 0);

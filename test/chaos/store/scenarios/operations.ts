@@ -104,11 +104,11 @@ async function restoreOld(ground: Ground, prefix: string): Promise<Result> {
 async function restoreInto(cluster: Cluster, first: Member, file: string): Promise<void> {
   for (const member of cluster.members) member.wipe();
   first.birth = { state: "new", others: [] };
-  const token = "--cluster-token=restored";
-  first.start({ flags: [token, `--restore-from=${file}`] });
+  const token = "restored";
+  first.start({ token, flags: [`--restore-from=${file}`] });
   const { code } = await first.ended();
   must(code === 0, `the restore ends with ${code}`);
-  first.start({ flags: [token] });
+  first.start({ token });
   await cluster.leader([first]);
 }
 

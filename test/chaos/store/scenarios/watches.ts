@@ -97,7 +97,11 @@ async function watchTheFuture(trial: Trial): Promise<void> {
   listener.stream.cancel();
 }
 
-const STALLED = { streams: 20, each: 50 };
+/** Each stream is owed some megabytes: more than flow control lets pass. */
+const STALLED = { streams: 20, each: 50, events: 250, bytes: 300 };
+
+/** Puts whose slowest but one stands for the 99th percentile. */
+const SAMPLES = 100;
 
 /** All that a member may take for watchers that take nothing. */
 const MOST_MIB = 300;
@@ -106,17 +110,17 @@ async function stallWatchers(trial: Trial): Promise<void> {
   const { cluster, workload } = trial;
   const leader = await cluster.leader();
   const prefix = `${trial.prefix}s/`;
-  const value = "y".repeat(1000);
+  const value = "y".repeat(STALLED.bytes);
   const write = (): Promise<unknown> =>
     leader.connection.put(`${prefix}${Math.random()}`, value, { timeoutMs: 10_000 });
   const slowest = async (): Promise<number> => {
     const times: number[] = [];
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < SAMPLES; i++) {
       const began = performance.now();
       await write();
       times.push(performance.now() - began);
     }
-    return times.toSorted((a, b) => a - b)[197]!;
+    return times.toSorted((a, b) => a - b)[SAMPLES - 2]!;
   };
   const before = { p99: await slowest(), mib: leader.residentMiB };
   const from = Number((await leader.connection.range("nothing")).header?.revision) + 1;
@@ -135,7 +139,7 @@ async function stallWatchers(trial: Trial): Promise<void> {
     stream.pause();
   }
   const stalled = counts.size * STALLED.each;
-  await writeMany(leader, 800, write);
+  await writeMany(leader, STALLED.events - SAMPLES, write);
   const after = { p99: await slowest(), mib: leader.residentMiB };
   trial.proved(
     stalled === 1000,
@@ -143,7 +147,7 @@ async function stallWatchers(trial: Trial): Promise<void> {
   );
   trial.hold(after.mib - before.mib < MOST_MIB, `stalled watchers take ${Math.round(after.mib - before.mib)} MiB`);
   for (const stream of counts.keys()) stream.resume();
-  const all = STALLED.each * 1000;
+  const all = STALLED.each * STALLED.events;
   await until("everybody to be told everything", () => [...counts.values()].every((count) => count >= all));
   trial.hold(
     [...counts.values()].every((count) => count === all),
