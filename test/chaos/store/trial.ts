@@ -117,7 +117,7 @@ export class Trial {
   leaders(after = 0): Map<number, string> {
     const byTerm = new Map<number, string>();
     for (const member of this.cluster.members) {
-      for (const line of member.log()) {
+      for (const line of this.logOf(member)) {
         if (line.msg !== "leader elected") continue;
         const [term, leader] = [Number(line["term"]), String(line["leader"])];
         const known = byTerm.get(term);
@@ -228,7 +228,8 @@ export class Trial {
         if (line.msg === "log recovered") {
           this.hold(said >= term, `S6: ${member.name} starts in term ${said} after it had been in ${term}`);
         }
-        if (line.msg === "leader elected") term = Math.max(term, said);
+        // Who leads has voted, and said so. Who only hears of a leader has promised nothing yet.
+        if (line.msg === "leader elected" && line["role"] === "leader") term = Math.max(term, said);
       }
     }
   }
