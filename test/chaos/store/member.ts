@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { setPriority } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -166,7 +166,9 @@ export class Member {
 
   /** Forgets everything that it had on disk. */
   wipe(): void {
-    rmSync(this.dataDir, { recursive: true, force: true });
+    if (!existsSync(this.dataDir)) return;
+    // The folder stays: it may be where a disk is mounted.
+    for (const name of readdirSync(this.dataDir)) rmSync(join(this.dataDir, name), { recursive: true, force: true });
   }
 
   /** New connections: after a machine was away for long the old ones wait for their back-off. */

@@ -63,7 +63,12 @@ async function wrongClocks(trial: Trial): Promise<void> {
   const errors: number[] = [];
   for (const seconds of [HOUR_SECONDS, -HOUR_SECONDS]) {
     await jump(`${seconds > 0 ? "+" : ""}${seconds}`);
-    errors.push(await errorOf(trial, first!));
+    // The library looks at its file when it likes.
+    const wrong = await until(`the clock of ${first!.name} to jump`, async () => {
+      const ms = await errorOf(trial, first!);
+      return Math.abs(ms - seconds * 1000) < 60_000 && ms;
+    });
+    errors.push(wrong);
     await trial.writes(20);
     await jump("+0");
   }
