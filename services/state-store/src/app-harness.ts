@@ -34,6 +34,8 @@ export class StoreHarness {
   readonly apps = new Map<string, StoreApp>();
   /** Members that were told that they had been removed. */
   readonly removed: string[] = [];
+  /** How many members the others knew when that one left. */
+  readonly knownThen = new Map<string, readonly number[]>();
   private readonly operator: KeyPair;
   private readonly opened: { close(): void }[] = [];
 
@@ -89,7 +91,14 @@ export class StoreHarness {
       onFatal: (error) => {
         throw error;
       },
-      onRemoved: () => this.removed.push(name),
+      onRemoved: () => {
+        this.removed.push(name);
+        const others = [...this.apps].filter(([other]) => other !== name);
+        this.knownThen.set(
+          name,
+          others.map(([, { replica }]) => replica.store.members.size),
+        );
+      },
     });
     this.apps.set(name, app);
     return app;

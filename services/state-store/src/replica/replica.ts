@@ -38,6 +38,9 @@ const NO_LEADER_ELECTIONS = 3;
 /** Without a leader for this many election timeouts, what was proposed before is given up as of unknown outcome. */
 const LEADERLESS_ELECTIONS = 2;
 
+/** A member that was removed answers its peers for this many election timeouts, unless they refuse it before. */
+const LEAVING_ELECTIONS = 5;
+
 /**
  * Heartbeats that a member listens for, once it reaches a majority after its start, before it takes the silence for the
  * absence of a leader. Only the first member does so; the others wait out their timeouts, and a leader that exists after
@@ -114,6 +117,7 @@ export class Replica implements PeerHandler {
   private stopped = false;
   private readonly incoming: IncomingSnapshots;
   private isRemoved = false;
+  private cancelLeaving: (() => void) | undefined;
   private diskHangs = false;
 
   constructor(options: ReplicaOptions) {
@@ -145,6 +149,7 @@ export class Replica implements PeerHandler {
   async stop(): Promise<void> {
     this.stopped = true;
     clearInterval(this.timer);
+    this.cancelLeaving?.();
     this.transport?.close();
     await this.snapshotter.stop();
     await this.wal.close();
@@ -300,6 +305,7 @@ export class Replica implements PeerHandler {
   removed(): void {
     if (this.isRemoved || this.stopped) return;
     this.isRemoved = true;
+    this.cancelLeaving?.();
     this.options.log.error("this member has been permanently removed from the cluster; it stops", {
       id: hex(this.options.self),
     });
@@ -470,7 +476,16 @@ export class Replica implements PeerHandler {
     );
     log.info("members", { ids: known.map(hex).join(" ") });
     this.transport?.reconfigure();
-    if (this.store.members.isRemoved(self)) this.removed();
+    if (this.store.members.isRemoved(self)) this.leave();
+  }
+
+  /**
+   * The removal is applied here, perhaps here alone: of two voters the other may not know that it is committed, and would wait for
+   * ever for the vote of one that is gone (B24). So this one goes on answering until a peer refuses it, or for some elections.
+   */
+  private leave(): void {
+    const { clock, electionMs } = this.options;
+    this.cancelLeaving ??= clock.after(LEAVING_ELECTIONS * electionMs, () => this.removed());
   }
 
   private trim(): void {
