@@ -229,7 +229,7 @@ export class Clients {
       const certain = this.failed(answer.error);
       for (const op of ops) {
         if (!certain) this.record({ ...op, called, returned: Infinity });
-        else if (op.value !== undefined) this.refused(op.value);
+        else if (op.value !== undefined) this.refused(op.key, op.value);
       }
       return;
     }
@@ -261,8 +261,8 @@ export class Clients {
 
   private readonly refusals = new Set<string>();
 
-  private refused(value: string): void {
-    this.refusals.add(value);
+  private refused(key: string, value: string): void {
+    this.refusals.add(`${key}=${value}`);
   }
 
   /** S8: what was answered is in the history, at the revision that was answered. */
@@ -284,7 +284,8 @@ export class Clients {
   check(): void {
     for (const state of this.oracle.model.states) {
       for (const [key, { value }] of state ?? []) {
-        must(!this.refusals.has(value), `S8: ${key}=${value} happened after its client was told that it never would`);
+        const write = `${key}=${value}`;
+        must(!this.refusals.has(write), `S8: ${write} happened after its client was told that it never would`);
       }
     }
     for (const key of KEYS) {
