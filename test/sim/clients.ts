@@ -163,7 +163,7 @@ export class Clients {
     const answer = await call<TxnResponse>((done) => kv.txn(request, ...within(PATIENCE_MS), done));
     const op = { kind: "compareAndSet", key, expected, value, called } as const;
     if (answer.error !== undefined) {
-      if (this.failed(answer.error)) this.refused(value);
+      if (this.failed(answer.error)) this.refused(key, value);
       else this.record({ ...op, returned: Infinity });
       return;
     }
@@ -208,7 +208,9 @@ export class Clients {
     };
     const answer = await call<TxnResponse>((done) => kv.txn(request, ...within(PATIENCE_MS), done));
     must(answer.error !== undefined, `S8: a transaction that names a lease which does not exist is carried out`);
-    if (this.failed(answer.error)) this.refused(value);
+    if (!this.failed(answer.error)) return;
+    this.refused(key, value);
+    this.refused(key + TWIN, value);
   }
 
   private async compact(kv: KVClient): Promise<void> {
