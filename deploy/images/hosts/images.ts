@@ -98,8 +98,14 @@ const node: FilesLayer = {
   executable: ["usr/local/bin/node"],
 };
 
+/** Bundles by their names, and `tri` with the pieces that its commands load. */
 const bundlesOf = (names: readonly string[]): Readonly<Record<string, string>> =>
-  Object.fromEntries(names.map((name) => [`opt/trireme/.build/${name}.mjs`, `../../../.build/${name}.mjs`]));
+  Object.fromEntries(
+    [...names.map((name) => `${name}.mjs`), "cli.mjs", "cli"].map((file) => [
+      `opt/trireme/.build/${file}`,
+      `../../../.build/${file}`,
+    ]),
+  );
 
 const EXECUTABLE = ["usr/local/bin/tri", "usr/local/bin/start-host", "usr/local/bin/host-healthy"];
 
@@ -113,7 +119,7 @@ const serverFiles: FilesLayer = {
   from: "files",
   copy: {
     ...hostFiles,
-    ...bundlesOf(["cli", "supervisor", "state-store", "control", "scheduler", "controllers", "balancer"]),
+    ...bundlesOf(["supervisor", "state-store", "control", "scheduler", "controllers", "balancer"]),
   },
   executable: EXECUTABLE,
 };
@@ -122,7 +128,7 @@ const nodeFiles: FilesLayer = {
   from: "files",
   copy: {
     ...hostFiles,
-    ...bundlesOf(["cli", "supervisor", "node-agent", "dns", "balancer"]),
+    ...bundlesOf(["supervisor", "node-agent", "dns", "balancer"]),
     "opt/trireme/.build/images": "../../../.build/images",
   },
   executable: EXECUTABLE,

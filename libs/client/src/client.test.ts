@@ -233,6 +233,8 @@ it("goes on under a renewed certificate over new connections, while what is unde
   const users: string[] = [];
   let finish = (): void => {};
   const server = createServer({ ...pair, ca: ca.cert, requestCert: true, rejectUnauthorized: true }, (req, res) => {
+    // A busy machine is silent for so long that the client asks whether the server lives: that is no call of ours.
+    if (!req.url!.startsWith("/api/")) return json(res, 200, {});
     users.push(String((req.socket as TLSSocket).getPeerCertificate().subject.CN));
     if (users.length === 2) finish = () => json(res, 200, { metadata: { name: "slow" } });
     else json(res, 200, { metadata: {} });

@@ -45,12 +45,7 @@ const SIGNING = { name: "ECDSA", hash: "SHA-256" } as const;
 let loading: Promise<typeof x509> | undefined;
 
 function loadX509(): Promise<typeof x509> {
-  loading ??= (async () => {
-    await import("reflect-metadata");
-    const library = await import("@peculiar/x509");
-    library.cryptoProvider.set(webcrypto as unknown as typeof crypto);
-    return library;
-  })();
+  loading ??= import("./x509.ts").then((module) => module.x509);
   return loading;
 }
 

@@ -3,7 +3,8 @@ import { createProgram } from "./commands/program.ts";
 
 /** Runs `tri`. The `tri` script has installed and built what is needed before this starts. */
 try {
-  await createProgram().parseAsync(process.argv);
+  const program = await createProgram(process.argv[2]);
+  await program.parseAsync(process.argv);
 } catch (thrown) {
   const error = errorFrom(thrown);
   process.stderr.write(`tri: ${error.message}\n`);

@@ -1,8 +1,9 @@
 import { Command } from "commander";
+import { addHost } from "../local/choose-plan.ts";
+import { requireRoot, withClusterLock } from "../local/guards.ts";
 import { execOn } from "../local/host-exec.ts";
 import { freezeHost, killHost, setCable, startHost } from "../local/hosts.ts";
 import { readCluster } from "../local/state.ts";
-import { addHost, requireRoot, withClusterLock } from "../local/up.ts";
 import { type ClusterPlan, type HostPlan, hostOf } from "../plan/cluster-plan.ts";
 import { type ClusterOption, withCluster } from "./cluster-option.ts";
 

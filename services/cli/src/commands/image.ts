@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { TriremeError } from "@trireme/base";
 import { Command } from "commander";
+import { requireRoot } from "../local/guards.ts";
 import { importImages } from "../local/images.ts";
 import { createProgress } from "../local/progress.ts";
 import { readCluster } from "../local/state.ts";
-import { requireRoot } from "../local/up.ts";
 import { holdFileOf } from "../plan/processes.ts";
 import { type ClusterOption, withCluster } from "./cluster-option.ts";
 

@@ -4,8 +4,8 @@ import { ENDPOINTSLICES, type EndpointSlice, NODES, type Node, PODS, type Pod } 
 import { Command } from "commander";
 import { adminClient } from "../local/api.ts";
 import { readCluster } from "../local/state.ts";
-import { apiAddressOf } from "../local/up.ts";
 import { outsideConfig } from "../monitoring/prometheus-config.ts";
+import { apiAddressOf } from "../plan/cluster-plan.ts";
 import { type ClusterOption, withCluster } from "./cluster-option.ts";
 
 interface ConfigOptions extends ClusterOption {

@@ -7,10 +7,12 @@ import { refillServers, refuseRunningServers } from "../backup/restore-local.ts"
 import { restoreServer } from "../backup/restore-server.ts";
 import { type Unpacked, unpackBackup } from "../backup/unpack.ts";
 import { readHostFile } from "../join/files.ts";
+import { choosePlan } from "../local/choose-plan.ts";
+import { requireRoot, withClusterLock } from "../local/guards.ts";
 import { findPrograms } from "../local/programs.ts";
 import { createProgress } from "../local/progress.ts";
 import { STATE_ROOT, findCluster } from "../local/state.ts";
-import { choosePlan, requireRoot, up, withClusterLock } from "../local/up.ts";
+import { up } from "../local/up.ts";
 import type { ClusterShape, Machine } from "../plan/cluster-plan.ts";
 import { withServers } from "./backup.ts";
 

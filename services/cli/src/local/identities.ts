@@ -5,7 +5,7 @@ import { readHostFile } from "../join/files.ts";
 import { foundServer } from "../join/found.ts";
 import { createServerIdentities, ensureCertificate } from "../join/server-identities.ts";
 import { AUTHORITIES, type CaName, clusterCertificates } from "../plan/certificates.ts";
-import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
+import { type ClusterPlan, type HostPlan, kubeconfigPath } from "../plan/cluster-plan.ts";
 import { kubeconfigOf } from "../plan/kubeconfig.ts";
 
 /**
@@ -20,11 +20,6 @@ export async function createIdentities(plan: ClusterPlan): Promise<void> {
     if (file !== undefined) await createServerIdentities(host, file);
   }
   await createOwnIdentities(plan, sharedFolderOf(`${holder.dir}/pki`));
-}
-
-/** Where the administrator's kubeconfig is. */
-export function kubeconfigPath(plan: ClusterPlan): string {
-  return `${plan.dir}/admin.kubeconfig`;
 }
 
 /** Whether `up` of an older release wrote every host's identities itself, from authorities in the cluster's own folder. */

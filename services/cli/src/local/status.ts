@@ -1,11 +1,8 @@
-import type { ClusterPlan, HostPlan } from "../plan/cluster-plan.ts";
-import { PORTS } from "../plan/cluster-plan.ts";
+import { type ClusterPlan, type HostPlan, PORTS, apiAddressOf, kubeconfigPath } from "../plan/cluster-plan.ts";
 import { criSocketOf } from "../plan/processes.ts";
 import { readLivePid } from "../supervisor/process-id.ts";
 import { removedReason } from "../supervisor/removed.ts";
-import { kubeconfigPath } from "./identities.ts";
 import { hostPid } from "./keeper.ts";
-import { apiAddressOf } from "./up.ts";
 
 /** What `tri status -o json` prints; the shape is fixed by the design, section 6. A pid is null while nothing runs. */
 export interface ClusterStatus {

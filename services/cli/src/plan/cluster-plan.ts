@@ -189,3 +189,13 @@ export function hostOf(plan: ClusterPlan, name: string): HostPlan {
   const names = plan.hosts.map((host) => host.name).join(", ");
   throw new TriremeError("NotFound", `cluster "${plan.name}" has no host "${name}"; it has ${names}`);
 }
+
+/** The address people and tools use: the balancer's. */
+export function apiAddressOf(plan: ClusterPlan): string {
+  return `https://127.0.0.1:${plan.shape.httpsPort}`;
+}
+
+/** Where the administrator's kubeconfig is. */
+export function kubeconfigPath(plan: ClusterPlan): string {
+  return `${plan.dir}/admin.kubeconfig`;
+}
