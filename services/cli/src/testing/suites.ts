@@ -12,8 +12,14 @@ export interface Suite {
   readonly help: string;
   /** What continuous integration passes on. */
   readonly ci?: readonly string[];
-  run(root: string, extra: readonly string[]): Promise<Tally>;
+  /** The suite before it, beside which it runs when all do: one waits for the network while the other waits for clocks. */
+  readonly beside?: string;
+  run(root: string, extra: readonly string[], show?: Show): Promise<Tally>;
 }
+
+/** Where a suite's output goes as it comes; the terminal when not told otherwise. */
+export type Show = (text: string | Buffer) => void;
+const onTerminal: Show = (text) => void process.stdout.write(text);
 
 const bin = (path: string): readonly string[] => [process.execPath, `node_modules/${path}`];
 
@@ -45,6 +51,12 @@ export const SUITES: readonly Suite[] = [
     run: (root, extra) => runScript("bounds", [process.execPath, "test/bounds/main.ts"], root, extra),
   },
   vitestSuite("integration", "one part with real neighbours"),
+  {
+    name: "fresh",
+    help: "the README's commands inside a bare Debian root",
+    beside: "integration",
+    run: (root, _, show) => runScript("fresh", ["bash", "test/fresh/fresh.sh"], root, [], show),
+  },
   vitestSuite("e2e", "a whole local cluster with real clients"),
   chaosSuite(),
   {
@@ -52,11 +64,6 @@ export const SUITES: readonly Suite[] = [
     help: "the store's processes under faults F1-F26: [F1 F7 ...] [--rounds N]",
     ci: ["--ci"],
     run: (root, extra) => runScript("faults", [process.execPath, "test/chaos/store/main.ts"], root, extra),
-  },
-  {
-    name: "fresh",
-    help: "the README's commands inside a bare Debian root",
-    run: (root) => runScript("fresh", ["bash", "test/fresh/fresh.sh"], root, []),
   },
 ];
 
@@ -66,6 +73,27 @@ export function suiteOf(name: string): Suite {
   if (found !== undefined) return found;
   const names = SUITES.map((suite) => suite.name).join(", ");
   throw new TriremeError("NotFound", `there is no suite "${name}"; there are ${names}`);
+}
+
+/** Runs suites one after the other, those that may run beside another one beside it; shows their output one after the other. */
+export async function runSuites(root: string, suites: readonly Suite[], show: Show = onTerminal): Promise<Tally[]> {
+  const begun = new Map<string, { readonly tally: Promise<Tally>; readonly said: (string | Buffer)[] }>();
+  const tallies: Tally[] = [];
+  for (const { name, help, ci = [], run } of suites) {
+    for (const other of suites.filter(({ beside }) => beside === name)) {
+      const said: (string | Buffer)[] = [];
+      const tally = other.run(root, other.ci ?? [], (text) => void said.push(text));
+      // Its failure is told at its turn.
+      tally.catch(() => undefined);
+      begun.set(other.name, { tally, said });
+    }
+    show(`\n== ${name}: ${help}\n`);
+    const early = begun.get(name);
+    const tally = await (early?.tally ?? run(root, ci));
+    for (const text of early?.said ?? []) show(text);
+    tallies.push(tally);
+  }
+  return tallies;
 }
 
 async function runChecks(root: string): Promise<Tally> {
@@ -121,9 +149,10 @@ async function runScript(
   command: readonly string[],
   root: string,
   extra: readonly string[],
+  show: Show = onTerminal,
 ): Promise<Tally> {
   const start = performance.now();
-  const { code, output } = await runShown([...command, ...extra], root);
+  const { code, output } = await runShown([...command, ...extra], root, show);
   return tallyLines(name, output, code, secondsSince(start));
 }
 
@@ -140,16 +169,21 @@ export function prepareLater(root: string): void {
   }
 }
 
-/** Runs a command, shows its output as it comes and answers it. */
-function runShown(command: readonly string[], cwd: string): Promise<{ code: number; output: string }> {
+/** Runs a command, shows its output as it comes and answers what it said on stdout. */
+function runShown(
+  command: readonly string[],
+  cwd: string,
+  show: Show = onTerminal,
+): Promise<{ code: number; output: string }> {
   const [program = "", ...argv] = command;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, argv, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(program, argv, { cwd, stdio: ["ignore", "pipe", show === onTerminal ? "inherit" : "pipe"] });
     let output = "";
-    child.stdout.on("data", (data: Buffer) => {
-      process.stdout.write(data);
+    child.stdout!.on("data", (data: Buffer) => {
+      show(data);
       output += data.toString();
     });
+    child.stderr?.on("data", show);
     child.on("error", reject);
     child.on("close", (code) => resolve({ code: code ?? 1, output }));
   });
