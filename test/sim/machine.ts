@@ -68,6 +68,8 @@ export class Machine {
   /** In which life the member of an id is, wherever it runs. */
   private readonly lifeOf: (id: bigint) => number | undefined;
   private readonly tell: (line: string) => void;
+  /** Which machine it is, from 1. */
+  readonly number: number;
 
   constructor(options: {
     readonly world: World;
@@ -82,6 +84,7 @@ export class Machine {
   }) {
     const { world, number, initialCluster, joins, scenario } = options;
     this.world = world;
+    this.number = number;
     this.oracle = options.oracle;
     this.coverage = options.coverage;
     this.tell = options.tell;

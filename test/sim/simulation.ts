@@ -57,8 +57,10 @@ export function simulate(seed: number, tell: (line: string) => void = () => unde
   watchPromises(oracle);
   world.afterStep = (host) => machines.find((machine) => machine.host === host)?.look();
   const join = (number: number): Machine => {
-    const known = [...initialCluster, [`m${number}`, peerAddressOf(number)] as const];
-    const machine = new Machine({ ...common, number, initialCluster: new Map(known), joins: true });
+    // An operator names who is there now: founders may all be gone.
+    const numbers = [...all.machines().map((machine) => machine.number), number];
+    const known = new Map(numbers.map((one) => [`m${one}`, peerAddressOf(one)]));
+    const machine = new Machine({ ...common, number, initialCluster: known, joins: true });
     machines.push(machine);
     return machine;
   };
