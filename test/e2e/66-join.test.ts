@@ -6,6 +6,7 @@
  */
 import { readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:https";
+import { constants, setPriority } from "node:os";
 import { CONFIGMAPS, type ConfigMap, PODS, type Pod, SERVICES } from "@trireme/api";
 import { systemClock } from "@trireme/base";
 import { type ApiClient, type ServerSwitch, createApiClient } from "@trireme/client";
@@ -59,6 +60,8 @@ function startWriting(): { stop(): Promise<{ acknowledged: string[]; failed: num
   const underWay = new Set<Promise<void>>();
   let failed = 0;
   let number = 0;
+  // A client that waits for the CPU itself would measure itself.
+  setPriority(constants.priority.PRIORITY_HIGHEST);
   const start = performance.now();
   const write = (): void => {
     const name = `w-${number++}`;
@@ -77,6 +80,7 @@ function startWriting(): { stop(): Promise<{ acknowledged: string[]; failed: num
     async stop() {
       clearInterval(timer);
       await Promise.all(underWay);
+      setPriority(constants.priority.PRIORITY_NORMAL);
       return { acknowledged, failed, perSecond: (acknowledged.length / (performance.now() - start)) * 1000 };
     },
   };

@@ -1,6 +1,6 @@
 import type { Secret } from "@trireme/api";
 import { SECRETS } from "@trireme/api";
-import { TriremeError, hasCode } from "@trireme/base";
+import { TriremeError, errorFrom, hasCode } from "@trireme/base";
 import type { ApiClient } from "@trireme/client";
 import {
   type HostRole,
@@ -26,8 +26,25 @@ export interface TokenRow {
   readonly state: "valid" | "used" | "expired" | "spent";
 }
 
-/** Makes a token that admits one machine; answers it whole, for the only time. */
-export async function createToken({ client, ca }: Access, role: HostRole, ttlMs: number): Promise<string> {
+/** A server that is busy, or has just lost its leader, answers soon after. */
+const TRIES = 3;
+
+/**
+ * Makes a token that admits one machine; answers it whole, for the only time. Where no answer came, another one is made: a token
+ * that nobody was told admits nobody, and expires.
+ */
+export async function createToken(access: Access, role: HostRole, ttlMs: number): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await createOne(access, role, ttlMs);
+    } catch (thrown) {
+      const error = errorFrom(thrown);
+      if (tries === TRIES || !(error.retryable || error.code === "Unknown")) throw error;
+    }
+  }
+}
+
+async function createOne({ client, ca }: Access, role: HostRole, ttlMs: number): Promise<string> {
   const token = createJoinToken(fingerprintOf(ca));
   const data: TokenData = {
     "token-id": token.id,
