@@ -10,6 +10,7 @@ import { sleep } from "@trireme/base";
 import { type KeyPair, createCa, issue, writeKeyPair, writePrivateFile } from "@trireme/pki";
 import { MaintenanceClient, type StatusResponse } from "@trireme/proto/etcdserverpb/rpc";
 import { type StoreClient, createStoreClient } from "@trireme/store-client";
+import { STORE_ENVIRONMENT, STORE_NODE_FLAGS } from "../../../services/cli/src/plan/processes.ts";
 import { PROBE_FLAGS, type ProbeReading, probeEnvironment, readProbe } from "./probe.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -37,8 +38,6 @@ export interface LoopbackOptions {
   readonly program?: Program;
   /** Further flags of every member. */
   readonly flags?: readonly string[];
-  /** Further flags of Node. */
-  readonly nodeFlags?: readonly string[];
   /** Whether each member carries a probe of its event loop and memory. */
   readonly probed?: boolean;
 }
@@ -115,7 +114,7 @@ export class LoopbackStores {
   run(member: LoopbackMember): void {
     const log = openSync(join(this.dir, `${member.name}.log`), "a");
     const [program, ...args] = this.options.program === "etcd" ? this.etcd(member) : this.trireme(member);
-    const env = { ...process.env, ...probeEnvironment(this.probeFile(member)) };
+    const env = { ...process.env, ...STORE_ENVIRONMENT, ...probeEnvironment(this.probeFile(member)) };
     member.child = spawn(program!, args, { cwd: ROOT, stdio: ["ignore", log, log], env });
     closeSync(log);
   }
@@ -199,7 +198,7 @@ export class LoopbackStores {
     const peers = this.members.map(({ name, peerAddress }) => `${name}=${peerAddress}`).join(",");
     return [
       process.execPath,
-      ...(this.options.nodeFlags ?? []),
+      ...STORE_NODE_FLAGS,
       ...(this.options.probed === true ? PROBE_FLAGS : []),
       BUNDLE,
       `--name=${member.name}`,

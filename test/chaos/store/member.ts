@@ -117,7 +117,7 @@ export class Member {
     this.child = spawn("nsenter", [`--net=/run/netns/${this.host.netns}`, ...command], {
       cwd: "/",
       stdio: ["ignore", log, log],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(BUNDLES, "compile-cache"), ...start.env },
+      env: { ...process.env, ...store.env, NODE_COMPILE_CACHE: join(BUNDLES, "compile-cache"), ...start.env },
     });
     closeSync(log);
     const { child } = this;
