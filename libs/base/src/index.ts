@@ -8,5 +8,6 @@ export { AssertionError, assert, assertSafeInteger, unreachable } from "./assert
 export { BoundedQueue } from "./bounded-queue.ts";
 export { type Clock, sleep, systemClock } from "./clock.ts";
 export { type ErrorCause, type ErrorCode, type ErrorDetails, TriremeError, errorFrom, hasCode } from "./error.ts";
+export { EXIT_REMOVED } from "./exit-codes.ts";
 export { ManualClock } from "./manual-clock.ts";
 export { type Prng, createPrng } from "./prng.ts";

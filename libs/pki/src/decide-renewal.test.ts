@@ -31,4 +31,10 @@ describe("a renewal", () => {
     expect(decideRenewal([], [day], 24 * HOUR - 1).lookInMs).toBe(10_000);
     expect(decideRenewal([], [day], 400 * HOUR).lookInMs).toBe(10_000);
   });
+
+  it("is tried again soon after a failure, and four times later after each further one", () => {
+    const waits = [1, 2, 3, 4, 20].map((failures) => decideRenewal([], [day], 16 * HOUR, failures).lookInMs);
+    expect(waits).toEqual([2000, 8000, 32_000, 128_000, 0.8 * HOUR]);
+    expect(decideRenewal([year], [], 0, 1).lookInMs).toBe(HOUR);
+  });
 });

@@ -1,5 +1,5 @@
 import { setPriority } from "node:os";
-import { errorFrom } from "@trireme/base";
+import { EXIT_REMOVED, errorFrom } from "@trireme/base";
 import { parseConfigOrExit } from "@trireme/config";
 import { createLogger } from "@trireme/telemetry";
 import { startStore } from "./app.ts";
@@ -18,9 +18,6 @@ try {
 } catch (err) {
   log.debug("priority not raised", { err });
 }
-
-/** A member that was removed ends with this code, so that whoever supervises it can leave it alone. */
-const EXIT_REMOVED = 3;
 
 if (config.restoreFrom !== undefined) {
   const { restoreFrom: file, leaveBehind } = config;

@@ -1,4 +1,5 @@
-import { EXIT_REMOVED, removedFileOf } from "../supervisor/removed.ts";
+import { EXIT_REMOVED } from "@trireme/base";
+import { removedFileOf } from "../supervisor/removed.ts";
 import type { ChildSpec } from "../supervisor/spec.ts";
 import type { ServerAddress } from "@trireme/pki";
 import { type ClusterPlan, type HostPlan, type Machine, PORTS, RANGES } from "./cluster-plan.ts";

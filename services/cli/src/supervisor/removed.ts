@@ -1,8 +1,5 @@
 import { existsSync } from "node:fs";
 
-/** A store ends with this code once its member was removed from the cluster; it never serves again, however often it is started. */
-export const EXIT_REMOVED = 3;
-
 /** Where a removed server's supervisor notes that; beside the log of the removed member, so that both go together. */
 export function removedFileOf(host: { readonly dir: string }): string {
   return `${host.dir}/store/removed.json`;

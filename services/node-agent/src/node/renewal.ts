@@ -38,15 +38,18 @@ export interface RenewalOptions {
 export function startRenewal(options: RenewalOptions): () => void {
   const { clock, identity, log } = options;
   let stopped = false;
+  let failures = 0;
   let cancel: (() => void) | undefined;
   const look = async (): Promise<void> => {
     cancel = undefined;
     try {
       await renewWhatIsDue(options);
+      failures = 0;
     } catch (thrown) {
-      log.warn("certificates or bus claims were not renewed", { err: errorFrom(thrown) });
+      failures += 1;
+      log.warn("certificates or bus claims were not renewed", { err: errorFrom(thrown), failures });
     }
-    if (!stopped) cancel = clock.after(dueOf(options).lookInMs, () => void look());
+    if (!stopped) cancel = clock.after(dueOf(options, failures).lookInMs, () => void look());
   };
   const forget = identity.onChange(() => {
     // A look that is under way sees it at its end.
@@ -68,12 +71,13 @@ function readOwn({ name, address, pkiDir }: RenewalOptions) {
   return { identities, credentials: identities.flatMap(({ file }) => readCredentials(pkiDir, file) ?? []) };
 }
 
-function dueOf(options: RenewalOptions): Renewal {
+function dueOf(options: RenewalOptions, failures = 0): Renewal {
   const { identities, credentials } = readOwn(options);
   return decideRenewal(
     identities.map(({ file }) => validityOf(readFileSync(join(options.pkiDir, `${file}.crt`)))),
     credentials.flatMap(({ value }) => claimsValidity(value.jwt) ?? []),
     options.clock.now(),
+    failures,
   );
 }
 

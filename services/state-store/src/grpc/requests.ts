@@ -30,6 +30,9 @@ import type { Pieces } from "./pieces.ts";
 const TRIM_STEPS = 1000;
 const TRIM_PAUSE_MS = 1;
 
+/** A snapshot that is written takes seconds. Who waits longer is told that it takes effect later. */
+const TRIM_PAUSES = 60_000;
+
 /** Key-value requests, however they arrived: by etcd's unary calls or on a session. */
 export class Requests {
   readonly replica: Replica;
@@ -111,7 +114,11 @@ export class Requests {
   /** Resolves when compacted history has left memory; a snapshot that is being written holds it for a while. */
   private async forgotten(): Promise<void> {
     const { store } = this.replica;
-    while (store.trim(TRIM_STEPS) || store.holdsCompacted) await sleep(TRIM_PAUSE_MS);
+    for (let pauses = 0; store.trim(TRIM_STEPS) || store.holdsCompacted; pauses += 1) {
+      if (this.replica.isStopped) throw FAILURE.stopped();
+      if (pauses === TRIM_PAUSES) throw FAILURE.timeout();
+      await sleep(TRIM_PAUSE_MS);
+    }
   }
 
   async leaseGrant(role: Role, value: rpc.LeaseGrantRequest): Promise<rpc.LeaseGrantResponse> {

@@ -145,6 +145,11 @@ export class Replica implements PeerHandler {
     this.schedule();
   }
 
+  /** Whether it answers nothing any more. */
+  get isStopped(): boolean {
+    return this.stopped;
+  }
+
   /** Answers nothing any more and closes the log. */
   async stop(): Promise<void> {
     this.stopped = true;
