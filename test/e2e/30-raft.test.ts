@@ -99,7 +99,8 @@ describe("raft", () => {
     await triOk("host", "kill", ...names);
     try {
       const endpoints = [survivor!.endpoints.etcd];
-      const patience = "--command-timeout=20s";
+      // etcdctl asks again for a read for as long as it may.
+      const patience = "--command-timeout=5s";
       const [denied, read] = await Promise.all([
         // Another key: a refused put is unknown, not undone. It may yet commit when the others are back.
         etcdctl(["put", "/e2e/refused", "x", patience], { endpoints, timeoutMs: 30_000 }),
