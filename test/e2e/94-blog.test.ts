@@ -198,7 +198,10 @@ describe("the example blog", () => {
     figure("password in use", started);
     await write("After the rotation", "Nobody had to restart.");
     expect(failures).toEqual([]);
-    expect(restarts(await livePods("app in (backend,worker,postgres)", NS))).toEqual(restarts(before));
+    // Whoever was there is, and was not started again; the autoscaler may have added some meanwhile.
+    expect(restarts(await livePods("app in (backend,worker,postgres)", NS))).toEqual(
+      expect.arrayContaining(restarts(before)),
+    );
     // The old one is worth nothing any more.
     const login = [
       "env",
