@@ -12,7 +12,10 @@ export interface Suite {
   readonly help: string;
   /** What continuous integration passes on. */
   readonly ci?: readonly string[];
-  /** The suite before it, beside which it runs when all do: one waits for the network while the other waits for clocks. */
+  /**
+   * A suite before it, with which it begins when all run: it waits for the network, or only computes, while others wait for
+   * clocks. It may go on beside those that follow; its result is told at its turn.
+   */
   readonly beside?: string;
   run(root: string, extra: readonly string[], show?: Show): Promise<Tally>;
 }
@@ -32,6 +35,9 @@ const CHECKS: readonly { readonly name: string; readonly command: readonly strin
   { name: "nothing unused", command: [...bin("knip/bin/knip.js"), "--no-progress"] },
 ];
 
+/** Runs a command only while nobody else wants the processor (SCHED_IDLE). */
+const IDLE = ["chrt", "--idle", "0"] as const;
+
 /** Test files wait for sockets and clocks about half of their time: with two at once on a core, it is the core that is busy. */
 const UNIT_WORKERS = 2 * availableParallelism();
 
@@ -40,11 +46,6 @@ export const SUITES: readonly Suite[] = [
   { name: "check", help: "proto lint, types, lint, format, nothing unused", run: runChecks },
   vitestSuite("unit", "one module at a time", [`--maxWorkers=${UNIT_WORKERS}`]),
   vitestSuite("tidy", "the rules of the house"),
-  {
-    name: "sim",
-    help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs",
-    run: (root, extra) => runScript("sim", [process.execPath, "test/sim/main.ts"], root, extra),
-  },
   {
     name: "bounds",
     help: "memory, disk and delays of three real stores: --full, --only PART, --minutes N",
@@ -64,6 +65,15 @@ export const SUITES: readonly Suite[] = [
     help: "the store's processes under faults F1-F26: [F1 F7 ...] [--rounds N]",
     ci: ["--ci"],
     run: (root, extra) => runScript("faults", [process.execPath, "test/chaos/store/main.ts"], root, extra),
+  },
+  {
+    name: "sim",
+    help: "whole stores under faults in virtual time: --seed N, --seeds N, --bugs",
+    ci: ["--ci"],
+    beside: "integration",
+    // It only computes, and its time is virtual: beside others it takes what they leave of the processors.
+    run: (root, extra, show) =>
+      runScript("sim", [...(show === undefined ? [] : IDLE), process.execPath, "test/sim/main.ts"], root, extra, show),
   },
 ];
 
