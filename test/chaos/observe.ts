@@ -8,6 +8,9 @@ import { notOnce } from "./verdict.ts";
 import { NODE_PORT, POD_COUNT } from "./workload.ts";
 import { NAMESPACE } from "./writers.ts";
 
+/** So many requests to a node meet pods of both nodes; that all of them meet its own happens once in some ten thousand. */
+const ASKED = 16;
+
 /** Looks at a cluster from outside, with clients that are not its own where there are some. */
 export class Observer {
   private readonly access: Access;
@@ -77,7 +80,8 @@ export class Observer {
     const wrong = notOnce(running, wanted);
     expectThat(wrong.length === 0, wrong.join("; "));
     await this.storeAgrees();
-    await Promise.all(this.nodes.map(({ address }) => fetchText(`http://${address}:${NODE_PORT}/`, 2_000)));
+    const asked = this.nodes.flatMap(({ address }) => Array.from({ length: ASKED }, () => address));
+    await Promise.all(asked.map((address) => fetchText(`http://${address}:${NODE_PORT}/`, 2_000)));
   }
 
   /** Throws unless the API calls a node anything but Ready. */

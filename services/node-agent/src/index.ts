@@ -11,6 +11,7 @@ export { createGate } from "./pods/gate.ts";
 export { createManifestStore } from "./pods/manifest-store.ts";
 export { type PodSet, type PodSetOptions, type PodSource, type Spawner, createPodSet } from "./pods/pod-set.ts";
 export { type PodRunnerOptions, createPodRunner } from "./pods/pod-runner.ts";
+export { createRoutes } from "./network/routes.ts";
 export { check } from "./probes/checks.ts";
 export { createProber } from "./probes/prober.ts";
 export { type Proxy, type ProxySources, createProxy } from "./proxy/proxy.ts";

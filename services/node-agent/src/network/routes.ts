@@ -1,12 +1,18 @@
 import type { Node } from "@trireme/api";
 import type { Clock } from "@trireme/base";
 import type { Logger } from "@trireme/telemetry";
+import { watchKernelNetwork } from "./kernel-events.ts";
 import { runTool } from "./tool.ts";
 
 /** Marks routes as ours (`ip route ... proto`), so that we never touch another's. */
 const PROTO = "84";
-/** Routes are compared with the kernel's this often: an interface that went down takes them with it. */
+/** Routes are compared with the kernel's this often, whether or not it told of a change. */
 const REFRESH_MS = 5000;
+/**
+ * An interface that goes takes its routes with it, of which the kernel says nothing; that it comes back is told in several
+ * messages within this time. Until the routes are back no pod of another node can be reached.
+ */
+const SETTLE_MS = 20;
 
 /** A way to the pods of another node. */
 export interface Route {
@@ -51,6 +57,7 @@ export function createRoutes(options: {
   let cancel: (() => void) | undefined;
   let busy = false;
   let again = false;
+  let settling = false;
   let stopped = false;
 
   async function sync(): Promise<void> {
@@ -79,10 +86,24 @@ export function createRoutes(options: {
     }
   }
 
+  const kernel = watchKernelNetwork({
+    onChange() {
+      if (settling || stopped) return;
+      settling = true;
+      clock.after(SETTLE_MS, () => {
+        settling = false;
+        if (!stopped) void sync();
+      });
+    },
+    clock,
+    log,
+  });
+
   return {
     poke: () => void sync(),
     stop() {
       stopped = true;
+      kernel.stop();
       cancel?.();
     },
   };
