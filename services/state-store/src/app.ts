@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { Server } from "@grpc/grpc-js";
-import { type Clock, createPrng, errorFrom, systemClock } from "@trireme/base";
+import { type Clock, TriremeError, createPrng, errorFrom, systemClock } from "@trireme/base";
 import { WatchHub } from "@trireme/mvcc";
 import {
   AlarmRequest_AlarmAction,
@@ -102,6 +102,15 @@ export async function startStore(options: {
     voters: () => raft.confState().voters,
     raise: (memberID) =>
       requests.setAlarm({ action: AlarmRequest_AlarmAction.ACTIVATE, memberID, alarm: AlarmType.CORRUPT }),
+    ready: () => current.readBarrier(),
+    onSelfDiffers: () =>
+      options.onFatal(
+        new TriremeError(
+          "InternalError",
+          "this member's data differ from those of the majority. It does not serve them: keep the files, move the data " +
+            "directory away, and let the member rejoin from the others",
+        ),
+      ),
   });
   const current = new Replica({
     raft,

@@ -38,6 +38,11 @@ export function answerPeers(parts: {
         const hash = corruption.hashAt(toNumber(question.value.revision));
         return { $case: "compactionHash", value: { known: hash !== undefined, hash: hash ?? 0 } };
       }
+      case "keysHash": {
+        const { revision, compactRevision } = question.value;
+        const hash = await corruption.hashBetween(toNumber(revision), toNumber(compactRevision));
+        return { $case: "compactionHash", value: { known: hash !== undefined, hash: hash ?? 0 } };
+      }
       default:
         return membership.changeHere(question);
     }

@@ -1,12 +1,17 @@
-import { errorFrom } from "@trireme/base";
+import { errorFrom, sleep } from "@trireme/base";
 import { type Command, type MvccStore, type Outcome, keyFrames } from "@trireme/mvcc";
 import type { Logger } from "@trireme/telemetry";
 import { hex } from "../cluster.ts";
 import { hashFrames } from "../grpc/state-hash.ts";
 import type { AskMember } from "../leases/lease-keeper.ts";
+import type { Question } from "../peers/ask.ts";
 
 /** Compactions whose hashes are kept: a member that is a little behind is compared at the one before. */
 const KEPT_HASHES = 10;
+
+/** A member that has just started asks so often, with this pause: the others may be starting, too. */
+const START_ROUNDS = 10;
+const START_RETRY_MS = 1000;
 
 /** How long a member may take to answer. */
 const ASK_MS = 5000;
@@ -39,6 +44,10 @@ export interface CorruptionOptions {
   /** Everyone whose hash is compared. */
   readonly voters: () => readonly bigint[];
   readonly raise: (culprit: bigint) => Promise<unknown>;
+  /** Resolves when this member has caught up with what was acknowledged. */
+  readonly ready: () => Promise<void>;
+  /** A majority agrees that this member's data are wrong: it must end, and rejoin from the others. */
+  readonly onSelfDiffers: () => void;
 }
 
 /**
@@ -57,11 +66,14 @@ export class CorruptionCheck {
   }
 
   start(): void {
-    if (this.options.periodMs > 0) this.timer = setInterval(() => void this.check(), this.options.periodMs);
+    if (this.options.periodMs === 0) return;
+    this.timer = setInterval(() => void this.check(), this.options.periodMs);
+    void this.checkAtStart();
   }
 
   stop(): void {
     clearInterval(this.timer);
+    this.timer = undefined;
   }
 
   /** A command was applied: after a compaction the keys at its revision are counted, before they can be forgotten. */
@@ -84,6 +96,54 @@ export class CorruptionCheck {
   /** The hash at a compaction; undefined when it is not known here. */
   hashAt(revision: number): number | undefined {
     return this.hashes.get(revision);
+  }
+
+  /** The hash of what lies between two revisions; undefined when one of them cannot be read here. */
+  async hashBetween(revision: number, compactRevision: number): Promise<number | undefined> {
+    const { store } = this.options;
+    if (revision > store.revision || compactRevision < store.compactRevision) return undefined;
+    return hashFrames(keyFrames(store, revision, compactRevision));
+  }
+
+  /**
+   * A member that starts compares its data with the others' as soon as it has caught up: `true` when a majority of the
+   * voters agrees against it. `undefined`: too few could say; it is asked again.
+   */
+  async differsFromMajority(): Promise<boolean | undefined> {
+    const { store, self, voters } = this.options;
+    const { revision, compactRevision } = store;
+    const own = await this.hashBetween(revision, compactRevision);
+    if (own === undefined) return undefined;
+    const question = {
+      $case: "keysHash",
+      value: { revision: BigInt(revision), compactRevision: BigInt(compactRevision) },
+    } as const;
+    const ids = voters();
+    const hashes = new Map([[self, own]]);
+    await Promise.all(
+      ids.map(async (id) => {
+        const hash = id === self ? own : await this.askFor(id, question);
+        if (hash !== undefined) hashes.set(id, hash);
+      }),
+    );
+    if (hashes.size * 2 <= ids.length) return undefined;
+    return decideCulprits(hashes, ids.length).includes(self);
+  }
+
+  /** At the start, until a majority has answered or the others have been given enough time: later rounds go on anyway. */
+  private async checkAtStart(): Promise<void> {
+    const { log, ready, onSelfDiffers, periodMs } = this.options;
+    for (let round = 0; round < START_ROUNDS && this.timer !== undefined && periodMs > 0; round++) {
+      try {
+        await ready();
+        const differs = await this.differsFromMajority();
+        if (differs === true) onSelfDiffers();
+        if (differs !== undefined) return;
+      } catch (error) {
+        log.debug("not compared with the others yet", { err: errorFrom(error) });
+      }
+      await sleep(START_RETRY_MS);
+    }
   }
 
   /** The leader compares the newest compaction that it has not compared with everybody. */
@@ -112,7 +172,8 @@ export class CorruptionCheck {
     const hashes = new Map([[self, own]]);
     await Promise.all(
       ids.map(async (id) => {
-        const hash = id === self ? own : await this.askFor(id, revision);
+        const question = { $case: "compactionHash", value: { revision: BigInt(revision) } } as const;
+        const hash = id === self ? own : await this.askFor(id, question);
         if (hash !== undefined) hashes.set(id, hash);
       }),
     );
@@ -124,9 +185,8 @@ export class CorruptionCheck {
     return hashes.size === ids.length;
   }
 
-  private async askFor(id: bigint, revision: number): Promise<number | undefined> {
+  private async askFor(id: bigint, question: Question): Promise<number | undefined> {
     try {
-      const question = { $case: "compactionHash", value: { revision: BigInt(revision) } } as const;
       const answer = await this.options.ask(id, question, ASK_MS);
       return answer.$case === "compactionHash" && answer.value.known ? answer.value.hash : undefined;
     } catch (error) {

@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Entry, SnapshotMeta } from "@trireme/raft";
@@ -181,6 +182,35 @@ describe("Wal", () => {
     rmSync(path.join(dir, second!));
     await expect(readLog(dir)).rejects.toThrow("missing");
   });
+
+  it.each(["write", "datasync"] as const)(
+    "F11, B34: after one failed %s it says so once, acknowledges nothing any more and never tries again",
+    async (operation) => {
+      const fatal: string[] = [];
+      const { wal } = await Wal.open({
+        dir,
+        identity: IDENTITY,
+        segmentBytes: SEGMENT_BYTES,
+        onSync: () => undefined,
+        onFatal: (error) => fatal.push((error as Error).message),
+      });
+      await write(wal, { entries: [entry(1, "before")] });
+      const { handle } = wal as unknown as { handle: FileHandle };
+      const real = handle[operation].bind(handle) as (...args: unknown[]) => Promise<unknown>;
+      let calls = 0;
+      // The first try fails; as on Linux, a second one would succeed and mean nothing.
+      (handle as unknown as Record<string, unknown>)[operation] = (...args: unknown[]) =>
+        ++calls === 1 ? Promise.reject(new Error(`EIO: ${operation}`)) : real(...args);
+      const acknowledged: number[] = [];
+      for (const index of [2, 3, 4]) {
+        const onDurable = (): number => acknowledged.push(index);
+        wal.append({ entries: [entry(index, "lost")], mustSync: true, onDurable });
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      expect([fatal, acknowledged, calls]).toEqual([[`EIO: ${operation}`], [], 1]);
+      await handle.close();
+    },
+  );
 
   it("refuses another member's log", async () => {
     await filled(1);
