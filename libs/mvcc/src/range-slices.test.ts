@@ -45,6 +45,33 @@ describe("a range in slices", () => {
     expect(store.sizeBytes - store.liveBytes).toBeLessThan(1000);
   });
 
+  it("is the range that a single read gives: part of the keys, limited, old, without values, or counted only", () => {
+    const { store, apply } = filled(40);
+    for (let i = 0; i < 40; i += 2) apply(putOp(key(i), NEW));
+    apply({ type: "deleteRange", key: key(3), rangeEnd: key(6), prevKv: false });
+    const options = [{}, { limit: 1 }, { limit: 17 }, { limit: 18 }, { keysOnly: true }, { countOnly: true, limit: 2 }];
+    for (const option of options) {
+      for (const revision of [0, 30, store.revision]) {
+        const op = rangeOp(key(2), key(23), { ...option, revision });
+        const { kvs, count, more } = store.range(op);
+        const slices = new RangeSlices(store, op);
+        expect(readAll(slices, () => undefined)).toEqual(kvs);
+        expect([slices.count, slices.more]).toEqual([count, more]);
+      }
+    }
+  });
+
+  it("refuses what a single read would, and takes only what needs no sorting", () => {
+    const { store, apply } = filled(5);
+    apply({ type: "compact", revision: 3 });
+    const open = (revision: number) => new RangeSlices(store, rangeOp("a", "z", { revision }));
+    expect(() => open(2)).toThrow("compacted");
+    expect(() => open(7)).toThrow("future");
+    expect(() => new RangeSlices(store, rangeOp("", "z"))).toThrow("key is not provided");
+    const fits = [rangeOp("a"), rangeOp("a", "z"), rangeOp("a", "z", { sortOrder: "descend" })].map(RangeSlices.fits);
+    expect(fits).toEqual([false, true, false]);
+  });
+
   it("gives up when the leader's snapshot replaces the state", () => {
     const { store } = filled(100);
     const slices = new RangeSlices(store, rangeOp("\0", "\0"));

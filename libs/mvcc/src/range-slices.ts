@@ -29,7 +29,7 @@ export class RangeSlices {
     this.op = op;
     this.revision = op.revision > 0 ? op.revision : store.revision;
     this.restores = store.restores;
-    this.cursor = op.key === "\0" ? "" : op.key;
+    this.cursor = op.key;
     this.release = store.pin();
   }
 

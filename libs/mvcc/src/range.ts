@@ -23,7 +23,7 @@ export function checkReadable(op: RangeOp, readable: ReadableRevisions): void {
 export function readRange(tree: Tree<Version>, op: RangeOp): RangeResult {
   const revision = op.revision > 0 ? op.revision : Number.MAX_SAFE_INTEGER;
   const plain = isPlain(op);
-  const found: KeyValue[] = [];
+  const found: Version[] = [];
   let count = 0;
   const take = (head: Version | undefined): void => {
     const version = versionAt(head, revision);
@@ -31,20 +31,27 @@ export function readRange(tree: Tree<Version>, op: RangeOp): RangeResult {
     count += 1;
     if (op.countOnly || (plain && op.limit > 0 && found.length >= op.limit)) return;
     if (isFilteredOut(op, version)) return;
-    found.push(shown(op, version));
+    found.push(version);
   };
   if (op.rangeEnd === "") {
     take(tree.get(op.key));
   } else {
-    tree.scan(op.key === "\0" ? "" : op.key, scanEnd(op.key, op.rangeEnd), (_key, head) => {
+    tree.scan(op.key, scanEnd(op.key, op.rangeEnd), (_key, head) => {
       take(head);
       return true;
     });
   }
-  if (plain) return { type: "range", kvs: found, count, more: op.limit > 0 && !op.countOnly && count > op.limit };
+  // Values are left out last: a read of keys alone may be in the order of values.
+  const result = (kvs: Version[], more: boolean): RangeResult => ({
+    type: "range",
+    kvs: op.keysOnly ? kvs.map((version) => shown(op, version)) : kvs,
+    count,
+    more,
+  });
+  if (plain) return result(found, op.limit > 0 && !op.countOnly && count > op.limit);
   sortFound(op, found);
   const more = op.limit > 0 && found.length > op.limit;
-  return { type: "range", kvs: more ? found.slice(0, op.limit) : found, count, more };
+  return result(more ? found.slice(0, op.limit) : found, more);
 }
 
 /** Whether the tree's own order and the limit alone decide, so that the walk need not keep what it will drop. */
@@ -72,7 +79,7 @@ function bare(version: Version): KeyValue {
   return { key, value, createRevision, modRevision, version: version.version, lease };
 }
 
-function sortFound(op: RangeOp, found: KeyValue[]): void {
+function sortFound(op: RangeOp, found: Version[]): void {
   const sign = op.sortOrder === "descend" ? -1 : 1;
   const order = (a: KeyValue, b: KeyValue): number => {
     switch (op.sortTarget) {

@@ -418,7 +418,7 @@ export class MvccStore {
       return single === undefined ? [] : [single];
     }
     const found: Version[] = [];
-    this.tree.scan(key === "\0" ? "" : key, scanEnd(key, rangeEnd), (_key, head) => {
+    this.tree.scan(key, scanEnd(key, rangeEnd), (_key, head) => {
       if (!isTombstone(head)) found.push(head);
       return true;
     });
