@@ -17,24 +17,31 @@ function before(): MvccStore {
   run(putOp("a", text("new"), { lease: 5n }));
   run(putOp("fences/x", text("held")));
   run(putOp("host-m1", text("lost")));
+  run(putOp("lock-7", text("held")));
   run(putOp("host-m10", text("a node's")));
   run(putOp("gone", text("x")));
   run({ type: "deleteRange", key: "gone", rangeEnd: "", prevKv: false });
+  run({ type: "memberAdd", member: member(3n) });
+  run({ type: "memberRemove", id: 3n });
+  run({ type: "alarm", alarm: { member: 2n, type: "noSpace" }, on: true });
   return store;
 }
 
 describe("a state that becomes another cluster's", () => {
   const old = before();
-  const born = reborn(old, { member: member(9n), appliedIndex: 1, leaveBehind: ["fences/", "host-m1"] });
+  const born = reborn(old, { member: member(9n), appliedIndex: 1, leaveBehind: ["fences/", "host-m1", "lock-"] });
 
   it("has the newest values under their own revisions, and nothing that is left behind", () => {
     expect(all(born).map((kv) => [kv.key, kv.modRevision, kv.version])).toEqual([
       ["a", 3, 2],
       // A whole key is not a prefix: whoever has a longer name is somebody else.
-      ["host-m10", 6, 1],
+      ["host-m10", 7, 1],
     ]);
     expect(born.leases.keysOf(5n)).toEqual(["a"]);
     expect(born.appliedIndex).toBe(1);
+    // Neither history nor deletions: there is nothing to compact.
+    expect([born.keyCount, born.log.length, born.sizeBytes - born.liveBytes]).toEqual([2, 0, 200]);
+    expect(born.alarms.list()).toEqual([]);
   });
 
   it("knows no revision that the lost cluster gave out, or would have", () => {
@@ -52,8 +59,10 @@ describe("a state that becomes another cluster's", () => {
 
   it("has one member, and never again one of the old", () => {
     expect(born.members.list()).toEqual([member(9n)]);
-    expect(born.members.removed()).toEqual([1n, 2n]);
-    expect(() => reborn(old, { member: member(2n), appliedIndex: 1 })).toThrow("none of the old one's");
+    expect(born.members.removed()).toEqual([1n, 2n, 3n]);
+    for (const id of [2n, 3n]) {
+      expect(() => reborn(old, { member: member(id), appliedIndex: 1 }), `${id}`).toThrow("none of the old one's");
+    }
   });
 
   it("goes on as any other, and through its own snapshots", () => {
@@ -63,6 +72,6 @@ describe("a state that becomes another cluster's", () => {
     const again = reader.finish();
     expect([all(again), again.revision, again.members.list()]).toEqual([all(born), born.revision, born.members.list()]);
     again.apply(2, putOp("b", text("1")));
-    expect(all(again).map((kv) => kv.modRevision)).toEqual([3, born.revision + 1, 6]);
+    expect(all(again).map((kv) => kv.modRevision)).toEqual([3, born.revision + 1, 7]);
   });
 });
