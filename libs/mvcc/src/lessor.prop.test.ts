@@ -212,6 +212,36 @@ describe("Lessor", () => {
     expect([last.renew(1n, now), last.remainingMs(1n, now)]).toEqual([900, 900_000]);
   });
 
+  it("gives the whole time also where the taking back was in the new leader's log, and not yet in its state (T1)", () => {
+    const store = new MvccStore();
+    const apply = (command: Parameters<MvccStore["apply"]>[1]) => store.apply(store.appliedIndex + 1, command);
+    apply({ type: "leaseGrant", id: 1n, ttl: 900 });
+    apply({ type: "leaseCheckpoint", leases: [{ id: 1n, remaining: 100 }] });
+    const takeBack = (lessor: Lessor): void => {
+      apply({ type: "leaseCheckpoint", leases: [{ id: 1n, remaining: 0 }] });
+      lessor.takenBack(1n);
+    };
+    const prompt = new Lessor(store);
+    prompt.promote(0, ELECTION_MS);
+    takeBack(prompt);
+    expect([prompt.due(101_000), prompt.remainingMs(1n, 0)]).toEqual([[], 900_000 + ELECTION_MS]);
+
+    // Without a majority for so long that what was noted is over: its end is not in the log, and does not come there.
+    apply({ type: "leaseCheckpoint", leases: [{ id: 1n, remaining: 100 }] });
+    const late = new Lessor(store);
+    late.promote(0, ELECTION_MS);
+    expect(late.due(101_000)).toEqual([1n]);
+    takeBack(late);
+    expect([late.stillDue(1n, 101_100), late.isExpiring(1n), late.due(110_000)]).toEqual([false, false, []]);
+    late.unnoted(1n);
+    expect(late.renew(1n, 110_000)).toBe(900);
+    expect(late.due(1_010_000)).toEqual([1n]);
+    expect(late.stillDue(1n, 1_010_000)).toBe(true);
+    // From then on nothing saves it.
+    takeBack(late);
+    expect([late.stillDue(1n, 1_010_001), late.renew(1n, 1_010_001)]).toEqual([true, undefined]);
+  });
+
   it("hands a lease out again while its revocation does not come about, and renews it no more", () => {
     const store = new MvccStore();
     const lessor = new Lessor(store);

@@ -22,6 +22,8 @@ const MAX_CHECKPOINTS = 1000;
 interface Life {
   readonly id: bigint;
   endsAt: number;
+  /** Its revocation is on its way into the log, and may come about however often it seems to have failed. */
+  isEnding: boolean;
 }
 
 /** A turn in the queue. */
@@ -51,6 +53,8 @@ export class Lessor {
   private readonly noted = new Set<bigint>();
   private toNote: bigint[] = [];
   private noteAt = 0;
+  /** From when on a lease lives for its whole time under this leader, whatever an earlier one promised. */
+  private wholeFrom = 0;
   private budgetSecond = 0;
   private budget = MAX_EXPIRIES_PER_SECOND;
 
@@ -76,9 +80,10 @@ export class Lessor {
     this.demote();
     this.lives = new Map();
     this.noteAt = now + this.checkpointMs;
+    this.wholeFrom = now + extendMs;
     const all = this.leases.list().map(({ id, ttl, remaining = ttl }) => ({
       id,
-      at: now + extendMs + remaining * SECOND_MS,
+      at: this.wholeFrom + remaining * SECOND_MS,
     }));
     all.sort((a, b) => a.at - b.at);
     const spread = all.length > SPREAD_PER_SECOND ? SECOND_MS / SPREAD_PER_SECOND : 0;
@@ -107,7 +112,7 @@ export class Lessor {
 
   private begin(id: bigint, endsAt: number): void {
     if (this.lives === undefined) return;
-    const life = { id, endsAt };
+    const life = { id, endsAt, isEnding: false };
     this.lives.set(id, life);
     this.queue.push({ life, at: endsAt });
   }
@@ -149,9 +154,32 @@ export class Lessor {
     this.toNote = this.toNote.filter((other) => other !== id);
   }
 
+  /**
+   * A checkpoint of 0 was applied, perhaps an earlier leader's that this one had in its log and not yet in its state when it took
+   * office: then it counted what was noted before, and the holder may have been promised the whole time.
+   */
+  takenBack(id: bigint): void {
+    const life = this.lives?.get(id);
+    const lease = this.leases.get(id);
+    if (life === undefined || lease === undefined || life.isEnding) return;
+    life.endsAt = Math.max(life.endsAt, this.wholeFrom + lease.ttl * SECOND_MS);
+  }
+
   /** A checkpoint of 0 was proposed after all others and is applied. */
   unnoted(id: bigint): void {
     if (this.leases.get(id)?.remaining === undefined) this.noted.delete(id);
+  }
+
+  /**
+   * Whether a lease that was handed out as due is so still, now that everything committed before is applied; if so it will be
+   * revoked, else it lives on.
+   */
+  stillDue(id: bigint, now: number): boolean {
+    const life = this.lives?.get(id);
+    if (life === undefined || !this.expiring.has(id)) return false;
+    life.isEnding ||= life.endsAt <= now;
+    if (!life.isEnding) this.expiring.delete(id);
+    return life.isEnding;
   }
 
   /** Whether the lease has been handed out as due: it cannot be renewed any more, except by another leader. */

@@ -10,8 +10,8 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 let keeper: LeaseKeeper | undefined;
 afterEach(() => keeper?.stop());
 
-/** A keeper in office; what it proposes waits until it is let through. */
-function office(): {
+/** A keeper in office; what it proposes waits until it is let through. `barrier` proves that it leads. */
+function office(barrier = () => Promise.resolve()): {
   clock: ManualClock;
   store: MvccStore;
   keeper: LeaseKeeper;
@@ -32,7 +32,7 @@ function office(): {
     store,
     currentTerm: 4,
     currentLeader: 1n,
-    readBarrier: () => Promise.resolve(),
+    readBarrier: barrier,
     propose: (request: Request) =>
       new Promise<Outcome>((resolve) => {
         const apply = (): void => {
@@ -76,5 +76,42 @@ describe("a long lease", () => {
     await Promise.all(renewals);
     expect([answers, store.leases.get(7n)?.remaining, proposed.length]).toEqual([[1000, 1000], undefined, 2]);
     expect((await leases.timeToLive(7n, false)).ttl).toBe(1000);
+  });
+
+  it("has its whole time under a leader that finds the taking back in its log after it took office (T1)", async () => {
+    const { store, keeper: leases } = office();
+    const apply = (command: Parameters<MvccStore["apply"]>[1]): void => {
+      leases.applied(command, store.apply(store.appliedIndex + 1, command));
+    };
+    leases.office(false);
+    apply({ type: "leaseGrant", id: 7n, ttl: 1000 });
+    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 100 }] });
+    leases.office(true);
+    expect((await leases.timeToLive(7n, false)).ttl).toBe(101);
+    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 0 }] });
+    expect((await leases.timeToLive(7n, false)).ttl).toBe(1001);
+  });
+
+  it("is not ended where its end was due only while the taking back was not applied (T1)", async () => {
+    const proofs: (() => void)[] = [];
+    const { clock, store, keeper: leases, proposed } = office(() => new Promise((resolve) => proofs.push(resolve)));
+    const apply = (command: Parameters<MvccStore["apply"]>[1]): void => {
+      leases.applied(command, store.apply(store.appliedIndex + 1, command));
+    };
+    leases.office(false);
+    apply({ type: "leaseGrant", id: 7n, ttl: 1000 });
+    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 100 }] });
+    leases.office(true);
+    clock.advance(102_000);
+    await expect.poll(() => proofs.length, { timeout: 5000 }).toBe(1);
+    // With the proof comes what was committed before.
+    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 0 }] });
+    proofs[0]!();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(proposed).toEqual([]);
+    clock.advance(900_000);
+    await expect.poll(() => proofs.length, { timeout: 5000 }).toBe(2);
+    proofs[1]!();
+    await expect.poll(() => proposed.map(({ request }) => request.$case), { timeout: 5000 }).toEqual(["leaseRevoke"]);
   });
 });

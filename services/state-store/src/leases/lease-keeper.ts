@@ -83,6 +83,8 @@ export class LeaseKeeper {
     if (command === undefined || outcome.error !== undefined) return;
     if (command.type === "leaseGrant") this.lessor.granted(command.id, this.options.clock.monotonic());
     if (command.type === "leaseRevoke") this.lessor.revoked(command.id);
+    if (command.type !== "leaseCheckpoint") return;
+    for (const { id, remaining } of command.leases) if (remaining === 0) this.lessor.takenBack(id);
   }
 
   /** Completes a grant before it enters the log: replicas choose nothing by themselves. */
@@ -226,6 +228,7 @@ export class LeaseKeeper {
     try {
       const term = replica.currentTerm;
       await this.confirmOffice();
+      if (!this.lessor.stillDue(id, this.options.clock.monotonic())) return;
       const value = { id, expiredInTerm: BigInt(term), spareApiKeys: false };
       await replica.propose({ $case: "leaseRevoke", value }, true);
     } catch (error) {
