@@ -6,18 +6,14 @@
  */
 import { readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:https";
-import { constants, setPriority } from "node:os";
 import { CONFIGMAPS, type ConfigMap, PODS, type Pod, SERVICES } from "@trireme/api";
-import { systemClock } from "@trireme/base";
-import { type ApiClient, type ServerSwitch, createApiClient } from "@trireme/client";
-import { ServerDirectory } from "@trireme/controller";
 import { createCa, issue } from "@trireme/pki";
-import { silentLogger } from "@trireme/telemetry";
 import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Any, CLUSTER, HELLO, ROOT } from "./cluster.ts";
 import { fetchText } from "./http.ts";
-import { type Load, startLoad, sumOf } from "./load.ts";
+import { type FollowingClient, followingClient } from "./following-client.ts";
+import { type Load, startLoad, startSteadyWriter, sumOf } from "./load.ts";
 import { Machines, readmeCommands } from "./machines.ts";
 import { must, run, within } from "./process.ts";
 
@@ -26,65 +22,11 @@ const DIR = `/var/lib/trireme/${NAME}/hosts`;
 const WRITES_PER_SECOND = 50;
 
 const machines = new Machines(NAME);
-let client: ApiClient & ServerSwitch;
+const KUBECONFIG = `${DIR}/server1/admin.kubeconfig`;
+let client: FollowingClient["client"];
+let closeClient = (): void => {};
 let nodeToken = "";
 let load: Load | undefined;
-let stopLooking = (): void => {};
-
-/** An administrator's client that follows the list of servers, as every part of ours does. */
-function connect(): ApiClient & ServerSwitch {
-  const config = parse(readFileSync(`${DIR}/server1/admin.kubeconfig`, "utf8")) as Any;
-  const decode = (text: string): Buffer => Buffer.from(text, "base64");
-  const user = config.users[0].user;
-  const servers = [new URL(config.clusters[0].cluster.server).host];
-  const made = createApiClient({
-    servers,
-    ca: decode(config.clusters[0].cluster["certificate-authority-data"]),
-    cert: decode(user["client-certificate-data"]),
-    key: decode(user["client-key-data"]),
-    userAgent: "test",
-  });
-  const directory = new ServerDirectory({ apiServers: servers, natsUrls: [], log: silentLogger });
-  directory.tell(made, servers);
-  stopLooking = directory.look(made, systemClock);
-  return made;
-}
-
-/**
- * Creates ConfigMaps at a fixed rate, each under a new name, none twice. The rate is held by the clock, not by the count of
- * a timer's turns: a busy machine gives a timer fewer turns than it was promised.
- */
-function startWriting(): { stop(): Promise<{ acknowledged: string[]; failed: number; perSecond: number }> } {
-  const maps = client.resource<ConfigMap>(CONFIGMAPS, "default");
-  const acknowledged: string[] = [];
-  const underWay = new Set<Promise<void>>();
-  let failed = 0;
-  let number = 0;
-  // A client that waits for the CPU itself would measure itself.
-  setPriority(constants.priority.PRIORITY_HIGHEST);
-  const start = performance.now();
-  const write = (): void => {
-    const name = `w-${number++}`;
-    const writing = maps.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { name } } as ConfigMap).then(
-      () => void acknowledged.push(name),
-      () => void (failed += 1),
-    );
-    underWay.add(writing);
-    void writing.finally(() => underWay.delete(writing));
-  };
-  const timer = setInterval(() => {
-    const due = ((performance.now() - start) / 1000) * WRITES_PER_SECOND;
-    while (number < due) write();
-  }, 1000 / WRITES_PER_SECOND);
-  return {
-    async stop() {
-      clearInterval(timer);
-      await Promise.all(underWay);
-      setPriority(constants.priority.PRIORITY_NORMAL);
-      return { acknowledged, failed, perSecond: (acknowledged.length / (performance.now() - start)) * 1000 };
-    },
-  };
-}
 
 /** Every container of the Service with its restarts: a container that was started again has another id. */
 async function containers(): Promise<string[]> {
@@ -130,12 +72,11 @@ beforeAll(async () => {
   await machines.add("server1", "server2", "server3", "server4", "node1", "node2");
   await machines.follow("One machine");
   nodeToken = machines.newestToken;
-  client = connect();
+  ({ client, close: closeClient } = followingClient(KUBECONFIG));
 }, 300_000);
 
 afterAll(async () => {
-  stopLooking();
-  client?.close();
+  closeClient();
   await load?.stop();
   await machines.purge();
 }, 120_000);
@@ -167,7 +108,7 @@ describe("machines that join", () => {
     expect((await client.resource<Any>(SERVICES, "default").get("kubernetes")).metadata.name).toBe("kubernetes");
     const before = await containers();
     load = startLoad(url, { fresh: 100, kept: 100 });
-    const writing = startWriting();
+    const writing = startSteadyWriter(KUBECONFIG, WRITES_PER_SECOND);
 
     await machines.follow("Three servers");
     expect(await members("server1")).toEqual(["server1 started", "server2 started", "server3 started"]);

@@ -198,23 +198,11 @@ describe("a node's identities near their end", () => {
 
   const hostIdIn = (cert: X509Certificate): string | undefined => /^OU=(.*)$/m.exec(cert.subject)?.[1];
 
-  /** A node of a cluster that was founded whole has never joined it: that is made up for, with its own key. */
-  async function joinFirst({ cn, o, sans }: NodeIdentity): Promise<string> {
-    const { id, secret } = parseJoinToken((await triOk("token", "create", "--role", "node")).trim());
-    const join = joinAs(RENEWED, node().address, () => `${id}.${secret}`);
-    const joined = await join({
-      certificates: { node: await createRequest({ cn, o, sans }, read("node.key")) },
-      bus: {},
-    });
-    expect(joined.status, JSON.stringify(joined.body)).toBe(200);
-    return hostIdIn(new X509Certificate(joined.body.certificates.node))!;
-  }
-
   /** Signs what the node has anew, so that it is due in {@link DUE_IN_MS}: a life's last third begins then. */
   async function endSoon(): Promise<string> {
     const found = new X509Certificate(read("node.crt"));
     const [identity] = nodeIdentities(RENEWED, node().address) as [NodeIdentity];
-    const hostId = hostIdIn(found) ?? (await joinFirst(identity));
+    const hostId = hostIdIn(found)!;
     // Certificates begin ten minutes before they are made.
     const days = (1.5 * DUE_IN_MS + 300_000) / 86_400_000;
     const request = { ...identity, ca: readCa(shared, "ca"), ou: hostId, server: true, client: true, days };

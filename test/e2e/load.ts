@@ -1,10 +1,13 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { expect } from "vitest";
 import type { LoadReport } from "./http.ts";
 import type { GeneratorReport } from "./load-generator.ts";
+import type { SteadyReport } from "./steady-writer.ts";
 
 /** Requests a second of one generator. */
 export interface Rates {
@@ -27,12 +30,8 @@ export interface Load {
 /** Starts a generator of requests, in the network of process `netOf` or in ours. */
 export function startLoad(url: string, rates: Rates, netOf?: number): Load {
   const enter = netOf === undefined ? [] : ["nsenter", `--net=/proc/${netOf}/ns/net`];
-  const script = join(import.meta.dirname, "load-generator.ts");
-  const numbers = [rates.fresh, rates.kept, ...(rates.timeoutMs === undefined ? [] : [rates.timeoutMs])].map(String);
-  const [command, ...args] = [...enter, process.execPath, script, url, ...numbers];
-  const child = spawn(command!, args, { stdio: ["pipe", "pipe", "inherit"] });
-  // A client that waits for the CPU itself would measure itself.
-  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_HIGHEST);
+  const timeout = rates.timeoutMs === undefined ? [] : [String(rates.timeoutMs)];
+  const child = startClient(enter, "load-generator.ts", url, String(rates.fresh), String(rates.kept), ...timeout);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<GeneratorReport> => {
     const line = await lines.next();
@@ -49,6 +48,29 @@ export function startLoad(url: string, rates: Rates, netOf?: number): Load {
       return next();
     },
   };
+}
+
+/** Starts a writer of ConfigMaps at a steady rate. */
+export function startSteadyWriter(kubeconfig: string, perSecond: number): { stop(): Promise<SteadyReport> } {
+  const child = startClient([], "steady-writer.ts", kubeconfig, String(perSecond));
+  return {
+    async stop() {
+      child.stdin.end();
+      return JSON.parse(await text(child.stdout)) as SteadyReport;
+    },
+  };
+}
+
+/** A client's script of this folder, as a process that goes before others: one that waits for the CPU measures itself. */
+function startClient(
+  enter: readonly string[],
+  script: string,
+  ...args: string[]
+): ChildProcessByStdio<Writable, Readable, null> {
+  const [command, ...rest] = [...enter, process.execPath, join(import.meta.dirname, script), ...args];
+  const child = spawn(command!, rest, { stdio: ["pipe", "pipe", "inherit"] });
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_HIGHEST);
+  return child;
 }
 
 /** All that some generators saw, as one. */

@@ -35,13 +35,14 @@ function benchCommand(): Command {
   return new Command("bench")
     .description("run benchmarks; prints JSON lines")
     .argument("[name]", "one benchmark; all when left out")
-    .action(async (name: string | undefined) => {
+    .argument("[parts...]", "what that benchmark takes: its first lines say what")
+    .action(async (name: string | undefined, parts: string[]) => {
       const there = benchmarks(repoRoot());
       if (name !== undefined && !there.includes(name)) {
         throw new TriremeError("NotFound", `there is no benchmark "${name}"; there are ${there.join(", ")}`);
       }
       for (const one of name === undefined ? there : [name]) {
-        if ((await runBenchmark(repoRoot(), one)) !== 0) process.exitCode = 1;
+        if ((await runBenchmark(repoRoot(), one, parts)) !== 0) process.exitCode = 1;
       }
     });
 }
