@@ -199,7 +199,7 @@ describe("ClusterState", () => {
       what: fc.constantFrom("place", "remove", "forget", "confirm"),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
         const state = cluster(node("n1", {}, { cpu: "300m" }), node("n2", {}, { cpu: "300m" }));
         const where = new Map<string, string>();
         for (const { pod: index, what } of steps) {

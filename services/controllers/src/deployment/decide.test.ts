@@ -322,7 +322,7 @@ describe("any rolling update", () => {
         fc.integer({ min: 1, max: 8 }),
         limit,
         limit,
-        fc.array(step, { maxLength: 120 }),
+        fc.array(step, { maxLength: 120, size: "max" }),
         (replicas, maxSurge, maxUnavailable, steps) => {
           const strategy = { type: "RollingUpdate", rollingUpdate: { maxSurge, maxUnavailable } };
           let target = deployment({ replicas, strategy }, "web:2");

@@ -104,8 +104,8 @@ describe("the ReplicaSet controller", () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 0, max: 12 }),
-        fc.array(step, { maxLength: 25 }),
-        fc.array(fc.constantFrom(...fates), { minLength: 1, maxLength: 30 }),
+        fc.array(step, { maxLength: 25, size: "max" }),
+        fc.array(fc.constantFrom(...fates), { minLength: 1, maxLength: 30, size: "max" }),
         async (replicas, steps, drawn) => {
           const { cluster, controller, pods } = world(replicas);
           let next = 0;
