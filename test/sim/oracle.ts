@@ -54,7 +54,8 @@ export class Oracle {
   /** What changed at each revision, as watchers hear it. */
   readonly events: (readonly string[])[] = [];
   private readonly history: Known[] = [];
-  private readonly leaders = new Map<number, bigint>();
+  /** Of each term, in one life of its process: in another it may write other entries in the place of those it lost. */
+  private readonly leaders = new Map<number, { readonly id: bigint; readonly raft: Raft }>();
   /** How far the leader of each term has committed. */
   private readonly committed = new Map<number, number>();
   private readonly promised = new Map<bigint, Promised>();
@@ -139,12 +140,13 @@ export class Oracle {
     if (core.role !== "leader") return;
     must(isVoter(raft.confState(), id), `S1: ${id.toString(16)} leads term ${core.term} and has no vote any more`);
     const known = this.leaders.get(core.term);
-    if (known === id) {
+    if (known?.raft === raft) {
       this.lookAtCommit(core);
       return;
     }
-    must(known === undefined, `S1: term ${core.term} has leaders ${known?.toString(16)} and ${id.toString(16)}`);
-    this.leaders.set(core.term, id);
+    const again = known?.id === id ? "again after a crash" : `after ${known?.id.toString(16)}`;
+    must(known === undefined, `S1: ${id.toString(16)} leads term ${core.term} ${again}`);
+    this.leaders.set(core.term, { id, raft });
     this.committed.set(core.term, core.log.committed);
     this.coverage.add("elections");
     // S4: it holds everything that was committed in earlier terms. The votes of a term may come late, when a later term has
@@ -167,7 +169,7 @@ export class Oracle {
   }
 
   /** Whom a term has for leader. */
-  readonly leaderOf = (term: number): bigint | undefined => this.leaders.get(term);
+  readonly leaderOf = (term: number): bigint | undefined => this.leaders.get(term)?.id;
 
   /** S4: a leader takes for committed what a majority of the voters has acknowledged, and of both halves of a joint one. */
   commits(id: bigint, term: number, conf: ConfState, index: number, ownStable: number): void {

@@ -48,7 +48,7 @@ export class Core {
   readonly forwardedReads = new Map<bigint, number>();
   private readIdNext: bigint;
   outbox: Message[] = [];
-  /** Messages that wait for the write which the next Ready hands out, or the last one in flight. */
+  /** Messages that promise something, and wait for the write which the next Ready hands out, or the last one in flight. */
   afterAppend: Message[] = [];
   readStates: ReadState[] = [];
   readsDropped: bigint[] = [];
@@ -74,11 +74,16 @@ export class Core {
     return this.readIdNext++;
   }
 
-  /** Queues a message. Answers that promise durability wait for the write that they promise. */
+  /**
+   * Queues a message. Answers that promise durability wait for the write that they promise. So does the request for a vote:
+   * it names a term and a log, and a candidate that won by the votes of others, led, and lost both in a crash could win the
+   * same term again and write other entries in the place of those that it had sent.
+   */
   send(message: Outgoing<Message>): void {
     const complete = { term: this.term, ...message, from: this.id } as Message;
     switch (complete.type) {
       case "appResp":
+      case "vote":
       case "voteResp":
       case "preVoteResp":
         this.afterAppend.push(complete);

@@ -93,8 +93,8 @@ export class Sim {
   private network: Message[] = [];
   private cut = new Set<string>();
   private paused: NodeId = 0n;
-  /** S1: the leader of each term. */
-  private readonly leaders = new Map<number, NodeId>();
+  /** S1: the leader of each term, in one life of its process. */
+  private readonly leaders = new Map<number, Raft>();
   /** S5: the one history that all state machines share; index i holds log index i + 2. */
   private readonly history: string[] = [];
   /** Log indexes that were acknowledged to a client. */
@@ -413,14 +413,17 @@ export class Sim {
     for (const a of ids) for (const b of ids) if (a !== b && this.chance(0.35)) this.cut.add(`${a}>${b}`);
   }
 
-  /** S1: at most one leader a term. */
+  /** S1: at most one leader a term; one that leads again after a crash may write other entries in the place of those it lost. */
   private checkLeader(node: Node): void {
     const { role, term } = node.raft.status();
     if (role !== "leader") return;
     const known = this.leaders.get(term);
-    assert(known === undefined || known === node.id, `S1: term ${term} has leaders ${known} and ${node.id}`);
+    assert(
+      known === undefined || known === node.raft,
+      `S1: ${node.id} is leader of term ${term} after ${known?.status().id}, or after its own crash`,
+    );
     if (known === undefined) {
-      this.leaders.set(term, node.id);
+      this.leaders.set(term, node.raft);
       this.coverage.elections += 1;
     }
   }
