@@ -131,7 +131,8 @@ export class Cluster {
 
   /** Takes a member's place away: its id is never used again. */
   async removeMember(member: Member): Promise<void> {
-    const id = await this.idOf(member);
+    // Whoever is asked may be starting.
+    const id = await until(`${member.name} to be known`, () => this.idOf(member));
     await until(`${member.name} to be removed`, async () => {
       const { connection } = this.through(member);
       const { members } = await connection.members();
