@@ -2,7 +2,7 @@
 // is told apart and what it does holds up nobody else.
 import { sleep } from "@trireme/base";
 import { KVClient, PutRequest, WatchClient, WatchRequest, type WatchResponse } from "@trireme/proto/etcdserverpb/rpc";
-import { channelCredentials, createSpeaker } from "./dialects.ts";
+import { CHANNEL_OPTIONS, channelCredentials, createSpeaker } from "./dialects.ts";
 import { type ClosedLoopJob, type Job, type Sample, type WatchersJob, quantile } from "./jobs.ts";
 
 const WARM_UP_MS = 1_000;
@@ -34,12 +34,11 @@ async function closedLoop({ target, dialect, operation, clients, seconds }: Clos
 }
 
 async function watchers({ target, watchers: count, puts, everyMs }: WatchersJob): Promise<Sample> {
-  const options = { "grpc.use_local_subchannel_pool": 1 };
   const clients = Array.from(
     { length: WATCH_CONNECTIONS },
-    () => new WatchClient(target.endpoint, channelCredentials(target), options),
+    () => new WatchClient(target.endpoint, channelCredentials(target), CHANNEL_OPTIONS),
   );
-  const kv = new KVClient(target.endpoint, channelCredentials(target), options);
+  const kv = new KVClient(target.endpoint, channelCredentials(target), CHANNEL_OPTIONS);
   const sentAt: number[] = [];
   const latencies: number[] = [];
   const created: Promise<unknown>[] = [];
