@@ -244,8 +244,8 @@ export const BUGS: readonly Bug[] = [
       },
       {
         file: LEASE_KEEPER,
-        from: "      await this.confirmOffice();\n      const value = { id, expiredInTerm",
-        to: "      const value = { id, expiredInTerm",
+        from: "      await this.confirmOffice();\n      if (!this.lessor.stillDue",
+        to: "      if (!this.lessor.stillDue",
       },
     ],
   },

@@ -189,6 +189,8 @@ export class Oracle {
     for (const { from: id, term: wireTerm, to, body } of request.messages) {
       const term = Number(wireTerm);
       if (body?.$case === "voteResponse" && !body.value.pre && !body.value.reject) this.grants(id, term, to);
+      // Who asks for votes has voted for itself.
+      if (body?.$case === "vote" && !body.value.pre) this.grants(id, term, id);
       if (body?.$case === "appendResponse" && !body.value.reject) this.acknowledges(id, term, Number(body.value.index));
     }
   }
