@@ -22,7 +22,7 @@ export const storeFlags = {
   walSegmentBytes: flag.int({ help: "Size of a segment of the log.", default: 64 * 1024 * 1024, min: 4096 }),
   snapshotBytes: flag.int({
     help: "Bytes of log after which a snapshot is written (more when the state is larger).",
-    default: 32 * 1024 * 1024,
+    default: 24 * 1024 * 1024,
     min: 4096,
   }),
   trailingEntries: flag.int({
