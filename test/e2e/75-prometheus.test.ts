@@ -10,7 +10,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { Resolver } from "node:dns/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   type Any,
   type ClusterStatus,
@@ -144,6 +144,11 @@ describe("a stock Prometheus", () => {
 });
 
 describe("the alerts", () => {
+  // A fault that was not told must not stand in the way of the next.
+  afterEach(async () => {
+    for (const one of undo.splice(0).toReversed()) await one();
+  });
+
   it("tell each of six faults at once, and of what it is", async () => {
     const now = await status();
     // A killed server takes its NATS along: another one's freezes. Who leads stays, so that no other alert has a reason.
@@ -158,7 +163,8 @@ describe("the alerts", () => {
     await applyText(FAULTY);
     undo.push(() => Promise.all([triOk("host", "start", killed!.name), triOk("host", "start", node)]));
     await Promise.all([triOk("host", "kill", killed!.name), triOk("host", "kill", node)]);
-    await fires(45_000, [
+    // A machine that is taken needs the most of a minute until all of them are seen: 18 s when it is free.
+    await fires(120_000, [
       "DeploymentStuck stuck",
       `NATSDown ${frozen.address}:7777`,
       `NodeNotReady ${node}`,
@@ -168,7 +174,7 @@ describe("the alerts", () => {
     ]);
     await kubectl("delete", "-n", NS, "pod/crashing", "deployment/stuck", "--wait=false");
     for (const one of undo.splice(0).toReversed()) await one();
-  });
+  }, 240_000);
 
   it("tell a slow disk, and that the API is slow once two disks are", async () => {
     const followers = (await status()).servers.filter(({ leader }) => !leader);
