@@ -1,5 +1,5 @@
-// The routes of a node `n1` to the pods of a node `n2`: `node routes-harness.ts ADDRESS_OF_N2 CIDR_OF_N2`, in n1's network,
-// until its standard input ends.
+// The routes of a node `n1` to the pods of a node `n2`: `node routes-harness.ts ADDRESS_OF_N2 CIDR_OF_N2`, in n1's network.
+// Told to begin by the first line of its standard input; ends with it.
 import type { Node } from "@trireme/api";
 import { systemClock } from "@trireme/base";
 import { createRoutes } from "@trireme/node-agent";
@@ -11,5 +11,12 @@ const other: Node = {
   spec: { podCIDR },
   status: { addresses: [{ type: "InternalIP", address }] },
 };
-createRoutes({ self: "n1", nodes: () => [other], clock: systemClock, log: silentLogger }).poke();
-process.stdin.resume().once("end", () => process.exit(0));
+let nodes: readonly Node[] = [];
+const routes = createRoutes({ self: "n1", nodes: () => nodes, clock: systemClock, log: silentLogger });
+process.stdin
+  .once("data", () => {
+    nodes = [other];
+    routes.poke();
+  })
+  .once("end", () => process.exit(0));
+console.log("ready");

@@ -34,7 +34,7 @@ beforeAll(() => {
   ip("netns", "add", NETNS);
   plugIn();
   const args = ["netns", "exec", NETNS, process.execPath, HARNESS, "192.0.2.2", "10.244.202.0/24"];
-  child = spawn("ip", args, { stdio: ["pipe", "ignore", "inherit"] });
+  child = spawn("ip", args, { stdio: ["pipe", "pipe", "inherit"] });
 });
 afterAll(async () => {
   // Killed, it leaves nothing behind that would keep the namespace.
@@ -45,6 +45,14 @@ afterAll(async () => {
   const left = ip("netns", "pids", NETNS);
   ip("netns", "del", NETNS);
   expect(left).toBe("");
+});
+
+it("touches nothing before it is told to begin: until the nodes are known it would take all routes for others'", async () => {
+  await once(child.stdout!, "data");
+  inside("route", "add", "10.244.202.0/24", "via", "192.0.2.2", "proto", "84");
+  await sleep(500);
+  expect(route(), "as an earlier life of the agent has left it").toBe(WANTED);
+  child.stdin!.write("\n");
 });
 
 it("puts the routes to other nodes' pods back as soon as its interface is back", async () => {

@@ -3,6 +3,7 @@
 import { sleep } from "@trireme/base";
 import { Metadata } from "@grpc/grpc-js";
 import { KVClient, PutRequest } from "@trireme/proto/etcdserverpb/rpc";
+import { CHANNEL_OPTIONS } from "./dialects.ts";
 import type { LoopbackStores } from "./loopback.ts";
 
 const EVERY_MS = 10;
@@ -17,7 +18,7 @@ export type Loss = "SIGKILL" | "SIGSTOP";
 export async function outage(stores: LoopbackStores, loss: Loss): Promise<number> {
   const { member: leader } = await stores.leader();
   const survivors = stores.members.filter((member) => member !== leader);
-  const clients = survivors.map(({ endpoint }) => new KVClient(endpoint, stores.credentials(), OWN_CONNECTION));
+  const clients = survivors.map(({ endpoint }) => new KVClient(endpoint, stores.credentials(), CHANNEL_OPTIONS));
   const put = (kv: KVClient): Promise<boolean> =>
     new Promise((resolve) => {
       const request = PutRequest.fromPartial({
@@ -50,5 +51,3 @@ export async function outage(stores: LoopbackStores, loss: Loss): Promise<number
     await sleep(SETTLE_MS);
   }
 }
-
-const OWN_CONNECTION = { "grpc.use_local_subchannel_pool": 1 };

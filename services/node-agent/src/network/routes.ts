@@ -46,7 +46,7 @@ export function routeCommands(wanted: readonly Route[], present: readonly Route[
   ];
 }
 
-/** Keeps the routes to other nodes' pods. */
+/** Keeps the routes to other nodes' pods, from the first poke on: until all nodes are known every route would look like a leftover. */
 export function createRoutes(options: {
   readonly self: string;
   readonly nodes: () => readonly Node[];
@@ -86,24 +86,24 @@ export function createRoutes(options: {
     }
   }
 
-  const kernel = watchKernelNetwork({
-    onChange() {
-      if (settling || stopped) return;
-      settling = true;
-      clock.after(SETTLE_MS, () => {
-        settling = false;
-        if (!stopped) void sync();
-      });
-    },
-    clock,
-    log,
-  });
+  let kernel: { stop(): void } | undefined;
+  function onKernelChange(): void {
+    if (settling || stopped) return;
+    settling = true;
+    clock.after(SETTLE_MS, () => {
+      settling = false;
+      if (!stopped) void sync();
+    });
+  }
 
   return {
-    poke: () => void sync(),
+    poke() {
+      kernel ??= watchKernelNetwork({ onChange: onKernelChange, clock, log });
+      void sync();
+    },
     stop() {
       stopped = true;
-      kernel.stop();
+      kernel?.stop();
       cancel?.();
     },
   };

@@ -50,6 +50,18 @@ function office(barrier = () => Promise.resolve()): {
   return { clock, store, keeper: made, proposed };
 }
 
+/** The keeper takes office with 100 s noted of lease 7; what it answers applies an earlier leader's taking back. */
+function inherit(store: MvccStore, leases: LeaseKeeper): () => void {
+  const apply = (command: Parameters<MvccStore["apply"]>[1]): void => {
+    leases.applied(command, store.apply(store.appliedIndex + 1, command));
+  };
+  leases.office(false);
+  apply({ type: "leaseGrant", id: 7n, ttl: 1000 });
+  apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 100 }] });
+  leases.office(true);
+  return () => apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 0 }] });
+}
+
 describe("a long lease", () => {
   it("is noted in the log now and then, and gets its whole time back there before it is renewed (T1)", async () => {
     const { clock, store, keeper: leases, proposed } = office();
@@ -80,32 +92,20 @@ describe("a long lease", () => {
 
   it("has its whole time under a leader that finds the taking back in its log after it took office (T1)", async () => {
     const { store, keeper: leases } = office();
-    const apply = (command: Parameters<MvccStore["apply"]>[1]): void => {
-      leases.applied(command, store.apply(store.appliedIndex + 1, command));
-    };
-    leases.office(false);
-    apply({ type: "leaseGrant", id: 7n, ttl: 1000 });
-    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 100 }] });
-    leases.office(true);
+    const takeBack = inherit(store, leases);
     expect((await leases.timeToLive(7n, false)).ttl).toBe(101);
-    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 0 }] });
+    takeBack();
     expect((await leases.timeToLive(7n, false)).ttl).toBe(1001);
   });
 
   it("is not ended where its end was due only while the taking back was not applied (T1)", async () => {
     const proofs: (() => void)[] = [];
     const { clock, store, keeper: leases, proposed } = office(() => new Promise((resolve) => proofs.push(resolve)));
-    const apply = (command: Parameters<MvccStore["apply"]>[1]): void => {
-      leases.applied(command, store.apply(store.appliedIndex + 1, command));
-    };
-    leases.office(false);
-    apply({ type: "leaseGrant", id: 7n, ttl: 1000 });
-    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 100 }] });
-    leases.office(true);
+    const takeBack = inherit(store, leases);
     clock.advance(102_000);
     await expect.poll(() => proofs.length, { timeout: 5000 }).toBe(1);
     // With the proof comes what was committed before.
-    apply({ type: "leaseCheckpoint", leases: [{ id: 7n, remaining: 0 }] });
+    takeBack();
     proofs[0]!();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(proposed).toEqual([]);

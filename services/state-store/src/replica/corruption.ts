@@ -119,21 +119,15 @@ export class CorruptionCheck {
       value: { revision: BigInt(revision), compactRevision: BigInt(compactRevision) },
     } as const;
     const ids = voters();
-    const hashes = new Map([[self, own]]);
-    await Promise.all(
-      ids.map(async (id) => {
-        const hash = id === self ? own : await this.askFor(id, question);
-        if (hash !== undefined) hashes.set(id, hash);
-      }),
-    );
+    const hashes = await this.gather(ids, own, question);
     if (hashes.size * 2 <= ids.length) return undefined;
     return decideCulprits(hashes, ids.length).includes(self);
   }
 
   /** At the start, until a majority has answered or the others have been given enough time: later rounds go on anyway. */
   private async checkAtStart(): Promise<void> {
-    const { log, ready, onSelfDiffers, periodMs } = this.options;
-    for (let round = 0; round < START_ROUNDS && this.timer !== undefined && periodMs > 0; round++) {
+    const { log, ready, onSelfDiffers } = this.options;
+    for (let round = 0; round < START_ROUNDS && this.timer !== undefined; round++) {
       try {
         await ready();
         const differs = await this.differsFromMajority();
@@ -167,22 +161,29 @@ export class CorruptionCheck {
 
   /** False when not everybody could say; then what is known is judged, and the rest another time. */
   private async compare(revision: number, own: number, raise: CorruptionOptions["raise"]): Promise<boolean> {
-    const { self, voters, log } = this.options;
+    const { voters, log } = this.options;
     const ids = voters();
-    const hashes = new Map([[self, own]]);
-    await Promise.all(
-      ids.map(async (id) => {
-        const question = { $case: "compactionHash", value: { revision: BigInt(revision) } } as const;
-        const hash = id === self ? own : await this.askFor(id, question);
-        if (hash !== undefined) hashes.set(id, hash);
-      }),
-    );
+    const question = { $case: "compactionHash", value: { revision: BigInt(revision) } } as const;
+    const hashes = await this.gather(ids, own, question);
     for (const culprit of decideCulprits(hashes, ids.length)) {
       const seen = [...hashes].map(([id, hash]) => `${hex(id)}=${hash}`).join(" ");
       log.error("members differ", { revision, culprit: hex(culprit), hashes: seen });
       await raise(culprit);
     }
     return hashes.size === ids.length;
+  }
+
+  /** The hashes of all who answer, our own among them. */
+  private async gather(ids: readonly bigint[], own: number, question: Question): Promise<Map<bigint, number>> {
+    const { self } = this.options;
+    const hashes = new Map([[self, own]]);
+    await Promise.all(
+      ids.map(async (id) => {
+        const hash = id === self ? own : await this.askFor(id, question);
+        if (hash !== undefined) hashes.set(id, hash);
+      }),
+    );
+    return hashes;
   }
 
   private async askFor(id: bigint, question: Question): Promise<number | undefined> {
