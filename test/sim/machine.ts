@@ -46,9 +46,9 @@ const ALARMING: ReadonlySet<string> = new Set(["members differ", "a snapshot can
 const silent = { inc: () => undefined, dec: () => undefined, set: () => undefined, observe: () => undefined };
 const NO_METRICS: Registry = {
   contentType: "",
-  counter: () => silent,
+  counter: () => ({ ...silent, series: () => silent }),
   gauge: () => ({ ...silent, remove: () => undefined }),
-  histogram: () => silent,
+  histogram: () => ({ ...silent, series: () => silent }),
   render: () => Promise.resolve(""),
 };
 

@@ -31,6 +31,11 @@ export interface RaftConfig {
   readonly maxApplyingBytes?: number;
   /** Reads waiting for a quorum before more are refused. */
   readonly maxPendingReads?: number;
+  /**
+   * Whether a commit index that moved on waits for the next entries, heartbeat or `tellCommits` to carry it, instead of a
+   * message of its own to each follower. Entries that somebody else than this leader waits for are told at once.
+   */
+  readonly commitsRide?: boolean;
   /** A write unacknowledged for this long makes a leader hand over and step down, and bars a campaign. */
   readonly appendTimeoutTicks?: number;
 }
@@ -53,6 +58,7 @@ export function resolveConfig(config: RaftConfig): ResolvedConfig {
     maxUncommittedBytes: config.maxUncommittedBytes ?? 64 * 1024 * 1024,
     maxApplyingBytes: config.maxApplyingBytes ?? 16 * 1024 * 1024,
     maxPendingReads: config.maxPendingReads ?? 65_536,
+    commitsRide: config.commitsRide ?? false,
     // Two election timeouts: long enough for a slow sync on a busy disk, short enough that with the hand-over a new
     // leader stands within three.
     appendTimeoutTicks: config.appendTimeoutTicks ?? 2 * electionTicks,

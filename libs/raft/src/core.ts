@@ -40,6 +40,10 @@ export class Core {
   uncommittedBytes = 0;
   /** Followers that an append is due to; true: even an empty one, for the news of the commit index. */
   readonly appendsDue = new Map<NodeId, boolean>();
+  /** Some follower does not know how far commits have come, and nothing is on its way to say so. */
+  commitsUntold = false;
+  /** Newest entry whose commit followers learn at once: another member's proposal, a new configuration, a term's beginning. */
+  awaitedIndex = 0;
   /** Leader: reads in heartbeat rounds. */
   readonly reads = new ReadQueue();
   /** Leader: reads that wait for the first commit of the term. */
@@ -120,6 +124,8 @@ export class Core {
     this.pendingConfIndex = 0;
     this.uncommittedBytes = 0;
     this.appendsDue.clear();
+    this.commitsUntold = false;
+    this.awaitedIndex = 0;
     this.progress.clear();
     this.trackMembers();
     this.dropReads();
@@ -171,6 +177,7 @@ export class Core {
     const tail = this.log.slice(this.log.committed + 1, this.log.last, Number.MAX_SAFE_INTEGER);
     this.uncommittedBytes = entriesBytes(tail);
     this.appendAsLeader([{ type: "empty", data: new Uint8Array(0) }]);
+    this.awaitedIndex = this.log.last;
   }
 
   /** Creates progress for new members and forgets removed ones. */
@@ -209,6 +216,13 @@ export class Core {
   /** Notes that all followers are due an append; `flushAppends` sends them, one batch for everything that gathered. */
   broadcastAppend(evenEmpty: boolean): void {
     for (const id of this.progress.keys()) if (id !== this.id) this.appendDue(id, evenEmpty);
+  }
+
+  /** `to` has to learn the commit index: with an append of its own, or with whatever it is sent next. */
+  commitDue(to: NodeId, progress: Progress): void {
+    const rides = this.config.commitsRide && this.awaitedIndex <= progress.sentCommit;
+    this.commitsUntold ||= rides;
+    this.appendDue(to, !rides);
   }
 
   appendDue(to: NodeId, evenEmpty: boolean): void {

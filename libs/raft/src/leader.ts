@@ -76,9 +76,9 @@ export function acknowledge(core: Core, from: NodeId, progress: Progress, index:
   }
   if (core.maybeCommit()) {
     releaseEarlyReads(core);
-    core.broadcastAppend(true);
+    for (const [id, each] of core.progress) if (id !== core.id) core.commitDue(id, each);
   } else if (from !== core.id && progress.sentCommit < core.log.committed) {
-    core.appendDue(from, true);
+    core.commitDue(from, progress);
   }
   if (from === core.id) return;
   core.appendDue(from, false);

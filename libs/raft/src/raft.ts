@@ -165,6 +165,7 @@ export class Raft {
     const index = core.log.last + 1;
     if (type === "confChange") core.pendingConfIndex = index;
     core.appendAsLeader([{ type, data }]);
+    if (type === "confChange") core.awaitedIndex = index;
     return { kind: "proposed", index, term: core.term };
   }
 
@@ -189,6 +190,7 @@ export class Raft {
     const { core } = this;
     if (core.role !== "leader") return;
     for (const { type, data } of message.entries) if (type !== "empty") this.submit(type, data);
+    core.awaitedIndex = core.log.last;
   }
 
   /** Begins a linearizable read; the answer comes as a ReadState, or the id in `readsDropped`. */
@@ -301,6 +303,20 @@ export class Raft {
     this.release(write.messages);
     const own = core.progress.get(core.id);
     if (core.role === "leader" && own !== undefined) acknowledge(core, core.id, own, core.log.stable);
+  }
+
+  /** Whether a follower does not know how far commits have come; only with `commitsRide`. */
+  get commitsUntold(): boolean {
+    return this.core.commitsUntold;
+  }
+
+  /** Tells the commit index to every follower that does not know it. */
+  tellCommits(): void {
+    const { core } = this;
+    core.commitsUntold = false;
+    for (const [id, { sentCommit }] of core.progress) {
+      if (id !== core.id && sentCommit < core.log.committed) core.appendDue(id, true);
+    }
   }
 
   /** The state machine has applied everything up to `index`. */

@@ -117,6 +117,9 @@ export class Interaction {
       case "report-unreachable":
         member().raft.reportUnreachable(ids[1] ?? 0n);
         break;
+      case "tell-commits":
+        member().raft.tellCommits();
+        break;
       case "restart":
         this.restart(member(), options);
         break;

@@ -133,6 +133,7 @@ export class Sim {
       maxMessageBytes: 200,
       maxInflightBytes: 1000,
       maxApplyingBytes: 300,
+      commitsRide: this.options.seed % 2 === 1,
     });
   }
 
@@ -151,7 +152,8 @@ export class Sim {
       const node = this.pick(all);
       if (node.id === this.paused) continue;
       const dice = this.prng.int(0, 99);
-      if (dice < 10) node.raft.tick();
+      if (dice < 9) node.raft.tick();
+      else if (dice < 10) node.raft.tellCommits();
       else if (dice < 60) for (let n = 0; n < 3; n++) this.deliver(this.options.drop, this.options.duplicate);
       else if (dice < 75) this.sync(node);
       else if (dice < 83) this.propose(node);

@@ -20,9 +20,11 @@ export { type Page, offerPage, pageOf } from "./pages.ts";
 export { type LogKeys, type LogLevel, type Logger, type LoggerOptions, createLogger, silentLogger } from "./log.ts";
 export {
   type Counter,
+  type CounterFamily,
   DURATION_BUCKETS,
   type Gauge,
   type Histogram,
+  type HistogramFamily,
   type Labels,
   type Registry,
   type RegistryOptions,

@@ -9,6 +9,11 @@ export interface Counter<L extends string = never> {
   inc(labels?: Labels<L>, by?: number): void;
 }
 
+/** A counter whose labelled series can be looked up once: for what is counted at every request. */
+export interface CounterFamily<L extends string = never> extends Counter<L> {
+  series(labels: Labels<L>): { inc(by?: number): void };
+}
+
 /** Goes up and down. */
 export interface Gauge<L extends string = never> {
   set(value: number, labels?: Labels<L>): void;
@@ -23,13 +28,18 @@ export interface Histogram<L extends string = never> {
   observe(value: number, labels?: Labels<L>): void;
 }
 
+/** A histogram whose labelled series can be looked up once: for what is observed at every request. */
+export interface HistogramFamily<L extends string = never> extends Histogram<L> {
+  series(labels: Labels<L>): { observe(value: number): void };
+}
+
 /**
  * One component's metrics. Asking twice for one name answers the same metric, so that several instances of a package
  * share it; asking for it as another kind or with other labels is a bug.
  */
 export interface Registry {
   readonly contentType: string;
-  counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
+  counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): CounterFamily<L>;
   /** `collect` runs at each scrape, before the value is read. */
   gauge<L extends string = never>(
     name: string,
@@ -42,7 +52,7 @@ export interface Registry {
     help: string,
     labels?: readonly L[],
     buckets?: readonly number[],
-  ): Histogram<L>;
+  ): HistogramFamily<L>;
   /** Prometheus text exposition of everything registered. */
   render(): Promise<string>;
 }
@@ -89,7 +99,13 @@ export function createRegistry(options: RegistryOptions = {}): Registry {
     counter(name, help, labels = []) {
       return once("counter", name, labels, () => {
         const inner = new prom.Counter({ name, help, labelNames: [...labels], registers: [register] });
-        return { inc: (values, by = 1) => inner.inc((values ?? {}) as prom.LabelValues<string>, by) };
+        return {
+          inc: (values, by = 1) => inner.inc((values ?? {}) as prom.LabelValues<string>, by),
+          series: (values) => {
+            const one = inner.labels(values as prom.LabelValues<string>);
+            return { inc: (by = 1) => one.inc(by) };
+          },
+        };
       });
     },
     gauge<L extends string>(
@@ -124,7 +140,10 @@ export function createRegistry(options: RegistryOptions = {}): Registry {
           buckets: [...buckets],
           registers: [register],
         });
-        return { observe: (value, values) => inner.observe((values ?? {}) as prom.LabelValues<string>, value) };
+        return {
+          observe: (value, values) => inner.observe((values ?? {}) as prom.LabelValues<string>, value),
+          series: (values) => inner.labels(values as prom.LabelValues<string>),
+        };
       });
     },
     render: () => register.metrics(),

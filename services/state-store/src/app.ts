@@ -28,6 +28,7 @@ import { sessionService } from "./grpc/session.ts";
 import { StreamCounter, createUnary } from "./grpc/unary.ts";
 import { watchService } from "./grpc/watch.ts";
 import { LeaseKeeper } from "./leases/lease-keeper.ts";
+import { TlsListener } from "./listener.ts";
 import { Membership } from "./membership/membership.ts";
 import { type StoreNumbers, createStoreMetrics } from "./metrics.ts";
 import { createOpsServer } from "./ops-server.ts";
@@ -36,7 +37,7 @@ import { PeerTransport } from "./peers/transport.ts";
 import { Compactor } from "./replica/compactor.ts";
 import { CorruptionCheck } from "./replica/corruption.ts";
 import { Replica } from "./replica/replica.ts";
-import { type StoreTls, serverCredentials } from "./tls.ts";
+import type { StoreTls } from "./tls.ts";
 
 /** A member of the store, running. */
 export interface StoreApp {
@@ -51,10 +52,9 @@ const SERVER_OPTIONS = {
   "grpc.max_send_message_length": -1,
   "grpc.keepalive_time_ms": 2000,
   "grpc.keepalive_timeout_ms": 2000,
+  // A page of statistics that nobody serves, kept for each call.
+  "grpc.enable_channelz": 0,
 };
-
-/** How long calls may take to end when the member stops. */
-const DRAIN_MS = 500;
 
 /** Starts a member: recovers what is on disk, joins its peers, serves clients. */
 export async function startStore(options: {
@@ -88,6 +88,7 @@ export async function startStore(options: {
     initial,
     prng: createPrng(randomInt(2 ** 32)),
     heartbeatTicks: 1,
+    commitsRide: true,
     electionTicks: Math.max(2, Math.round(config.electionMs / config.heartbeatMs)),
   });
   const ask: PeerTransport["ask"] = (id, question, timeoutMs) => transport.ask(id, question, timeoutMs);
@@ -169,12 +170,14 @@ export async function startStore(options: {
   for (const [definition, implementation] of services) {
     clientServer.addService(countBytes(definition, metrics), implementation);
   }
+  const peers = new TlsListener(peerServer, tls.peer, log);
+  const clients = new TlsListener(clientServer, tls.client, log);
   const ops = createOpsServer({ tls: tls.client, registry, isHealthy: () => current.isHealthy });
 
   ops.listen(config.metricsPort, config.address);
   await once(ops, "listening");
-  await listen(peerServer, `${config.address}:${config.peerPort}`, tls.peer);
-  await listen(clientServer, `${config.address}:${config.clientPort}`, tls.client);
+  await peers.listen(config.peerPort, config.address);
+  await clients.listen(config.clientPort, config.address);
   leases.start(current);
   current.start(transport);
   compactor.start();
@@ -191,7 +194,7 @@ export async function startStore(options: {
       membership.stop();
       await current.resign();
       leases.stop();
-      await Promise.all([drain(clientServer), drain(peerServer)]);
+      await Promise.all([clients.close(), peers.close()]);
       ops.close();
       ops.closeAllConnections();
       await current.stop();
@@ -213,23 +216,4 @@ function numbersOf(replica: Replica | undefined): StoreNumbers {
     leases: replica?.store.leases.size ?? 0,
     isLearner: replica?.isLearner ?? false,
   };
-}
-
-async function listen(server: Server, address: string, tls: StoreTls["client"]): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(address, serverCredentials(tls), (error) => (error === null ? resolve() : reject(error)));
-  });
-}
-
-async function drain(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, DRAIN_MS);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

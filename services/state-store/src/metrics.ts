@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram, Registry } from "@trireme/telemetry";
+import type { Counter, CounterFamily, Gauge, Histogram, HistogramFamily, Registry } from "@trireme/telemetry";
 import type { TransportMetrics } from "./peers/transport.ts";
 
 /** What the gauges ask for at each scrape. */
@@ -25,11 +25,11 @@ export interface StoreMetrics {
   readonly leaderChanges: Counter;
   readonly proposalsFailed: Counter;
   readonly peers: TransportMetrics;
-  readonly clientSentBytes: Counter;
-  readonly clientReceivedBytes: Counter;
-  readonly started: Counter<"grpc_service" | "grpc_method" | "grpc_type">;
-  readonly requests: Counter<"grpc_service" | "grpc_method" | "grpc_type" | "grpc_code">;
-  readonly requestSeconds: Histogram<"grpc_service" | "grpc_method" | "grpc_type">;
+  readonly clientSentBytes: CounterFamily;
+  readonly clientReceivedBytes: CounterFamily;
+  readonly started: CounterFamily<"grpc_service" | "grpc_method" | "grpc_type">;
+  readonly requests: CounterFamily<"grpc_service" | "grpc_method" | "grpc_type" | "grpc_code">;
+  readonly requestSeconds: HistogramFamily<"grpc_service" | "grpc_method" | "grpc_type">;
   role(isLeader: boolean, hasLeader: boolean): void;
 }
 

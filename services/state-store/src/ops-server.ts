@@ -1,7 +1,6 @@
 import { type Server, createServer } from "node:https";
-import { LiveIdentity } from "@trireme/pki";
 import type { Registry } from "@trireme/telemetry";
-import type { TlsFiles } from "./tls.ts";
+import { type TlsFiles, followTls } from "./tls.ts";
 
 /** Metrics and health over https; callers need a certificate of the store's authority. */
 export function createOpsServer(options: {
@@ -38,7 +37,6 @@ export function createOpsServer(options: {
         answer(404, "text/plain", "not found: /metrics, /health, /livez, /readyz");
     }
   });
-  if (tls instanceof LiveIdentity)
-    tls.onChange(() => server.setSecureContext({ ca: tls.ca, cert: tls.cert, key: tls.key }));
+  followTls(server, tls);
   return server;
 }

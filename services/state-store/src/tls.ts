@@ -1,4 +1,5 @@
-import { type ChannelCredentials, ServerCredentials, credentials, experimental } from "@grpc/grpc-js";
+import type { Server } from "node:tls";
+import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import type { TriremeError } from "@trireme/base";
 import { LiveIdentity, type TlsFiles } from "@trireme/pki";
 
@@ -18,10 +19,13 @@ export function readStoreTls(dir: string, onProblem: (error: TriremeError) => vo
   };
 }
 
-/** Callers without a certificate of our authority do not get past the handshake. */
-export function serverCredentials(tls: TlsFiles): ServerCredentials {
-  if (tls instanceof LiveIdentity) return experimental.createCertificateProviderServerCredentials(tls, tls, true);
-  return ServerCredentials.createSsl(tls.ca, [{ cert_chain: tls.cert, private_key: tls.key }], true);
+/** Has a server show what its files become; connections that there are keep what they began with. */
+export function followTls(server: Pick<Server, "setSecureContext">, tls: TlsFiles): void {
+  if (!(tls instanceof LiveIdentity)) return;
+  tls.onChange(() => {
+    const { ca, cert, key } = tls;
+    server.setSecureContext({ ca, cert, key });
+  });
 }
 
 export function channelCredentials(tls: TlsFiles): ChannelCredentials {

@@ -4,6 +4,7 @@ import { EventEmitter } from "node:events";
 import { crc32 } from "node:zlib";
 import { type Host, world } from "./world.ts";
 import type { Line } from "./network.ts";
+import type { Doorway } from "./tls.ts";
 
 /** gRPC's status codes, and their names by number. */
 export const status = {} as Record<string | number, number | string>;
@@ -21,8 +22,7 @@ const DEADLINE_EXCEEDED = 4;
 const UNKNOWN = 2;
 
 export const credentials = { createSsl: (): object => ({}) };
-export const ServerCredentials = { createSsl: (): object => ({}) };
-export const experimental = { createCertificateProviderServerCredentials: (): object => ({}) };
+export const ServerCredentials = { createInsecure: (): object => ({}) };
 
 export class Metadata {
   get(_key: string): string[] {
@@ -70,17 +70,12 @@ export class Server {
     }
   }
 
-  bindAsync(address: string, _credentials: unknown, done: (error: Error | null) => void): void {
-    world.network.listen(address, this);
-    world.after(0, () => done(null));
+  createConnectionInjector(): { injectConnection(doorway: Doorway): void } {
+    return { injectConnection: ({ address }) => world.network.listen(address, this) };
   }
 
   tryShutdown(done: () => void): void {
     world.after(0, done);
-  }
-
-  forceShutdown(): void {
-    // Its process ends right after.
   }
 }
 

@@ -19,31 +19,36 @@ export function createUnary(
   metrics: StoreMetrics,
   member: { readonly isLearner: boolean; readonly currentLeader: bigint },
 ): Unary {
-  return (service, method, handle, options) => (call, callback) => {
-    const started = performance.now();
+  return (service, method, handle, options) => {
     const labels = { grpc_service: service, grpc_method: method, grpc_type: "unary" };
-    metrics.started.inc(labels);
-    const done = (code: status): void => {
-      metrics.requests.inc({ ...labels, grpc_code: codeName(code) });
-      metrics.requestSeconds.observe((performance.now() - started) / 1000, labels);
-    };
-    const answer = async (): Promise<void> => {
+    const begun = metrics.started.series(labels);
+    const succeeded = metrics.requests.series({ ...labels, grpc_code: codeName(status.OK) });
+    const seconds = metrics.requestSeconds.series(labels);
+    return (call, callback) => {
+      const started = performance.now();
+      begun.inc();
+      const end = (): void => seconds.observe((performance.now() - started) / 1000);
+      const fail = (thrown: unknown): void => {
+        const error = toServiceError(thrown);
+        metrics.requests.inc({ ...labels, grpc_code: codeName(error.code) });
+        end();
+        callback(error);
+      };
       try {
         const role = roleOf(call);
         // A client that wants a leader is told at once that there is none, even where an old answer would do. As etcd.
         const wantsLeader = call.metadata.get("hasleader")[0] === "true";
         if (wantsLeader && member.currentLeader === 0n) throw FAILURE.noLeader();
         if (member.isLearner && options?.forLearners?.(call.request) !== true) throw FAILURE.notForLearners();
-        const response = await handle(call.request, role);
-        done(status.OK);
-        callback(null, response);
+        handle(call.request, role).then((response) => {
+          succeeded.inc();
+          end();
+          callback(null, response);
+        }, fail);
       } catch (thrown) {
-        const error = toServiceError(thrown);
-        done(error.code);
-        callback(error);
+        fail(thrown);
       }
     };
-    void answer();
   };
 }
 

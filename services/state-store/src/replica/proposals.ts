@@ -33,22 +33,28 @@ interface Pending {
 export class Proposals {
   readonly life = randomBytes(8);
   private readonly clock: Clock;
+  private readonly onFailed: () => void;
   private readonly pending = new Map<number, Pending>();
   private readonly places = new Map<number, number>();
   private counter = 0;
 
-  constructor(clock: Clock) {
+  /** `onFailed`: told of each request that is not answered by its entry. */
+  constructor(clock: Clock, onFailed: () => void = () => undefined) {
     this.clock = clock;
+    this.onFailed = onFailed;
   }
 
   get size(): number {
     return this.pending.size;
   }
 
-  /** Begins a request; throws when too many wait. */
-  begin(timeoutMs: number, urgent = false): { origin: Origin; outcome: Promise<Outcome> } {
-    const most = MAX_PENDING_PROPOSALS + (urgent ? URGENT_EXTRA : 0);
-    if (this.pending.size >= most) throw FAILURE.tooManyRequests();
+  /** Whether there is room for one more request. */
+  hasRoom(urgent = false): boolean {
+    return this.pending.size < MAX_PENDING_PROPOSALS + (urgent ? URGENT_EXTRA : 0);
+  }
+
+  /** Begins a request, for which there is room. */
+  begin(timeoutMs: number): { origin: Origin; outcome: Promise<Outcome> } {
     const counter = ++this.counter;
     const outcome = new Promise<Outcome>((resolve, reject) => {
       const deadline = this.clock.monotonic() + timeoutMs;
@@ -89,7 +95,7 @@ export class Proposals {
 
   /** The request certainly did not and will not happen. */
   refuse(counter: number, error: TriremeError): void {
-    this.take(counter)?.reject(error);
+    this.fail(counter, error);
   }
 
   /** An entry was applied: answers its request, and the one that had hoped for its place. */
@@ -110,7 +116,7 @@ export class Proposals {
    */
   giveUp(): void {
     for (const [counter, pending] of this.pending) {
-      if (pending.proposed) this.take(counter)?.reject(FAILURE.timeout());
+      if (pending.proposed) this.fail(counter, FAILURE.timeout());
     }
   }
 
@@ -136,7 +142,7 @@ export class Proposals {
   termBegan(leader: NodeId): void {
     for (const [counter, pending] of this.pending) {
       const elsewhere = pending.forwardedTo !== undefined && pending.forwardedTo !== leader;
-      if (elsewhere) this.take(counter)?.reject(FAILURE.leaderLost());
+      if (elsewhere) this.fail(counter, FAILURE.leaderLost());
     }
   }
 
@@ -144,11 +150,18 @@ export class Proposals {
   expire(): void {
     const now = this.clock.monotonic();
     for (const [counter, pending] of this.pending) {
-      if (pending.lostAt <= now) this.take(counter)?.reject(FAILURE.leaderLost());
+      if (pending.lostAt <= now) this.fail(counter, FAILURE.leaderLost());
       else if (pending.deadline <= now) {
-        this.take(counter)?.reject(pending.proposed ? FAILURE.timeout() : FAILURE.noLeader());
+        this.fail(counter, pending.proposed ? FAILURE.timeout() : FAILURE.noLeader());
       }
     }
+  }
+
+  private fail(counter: number, error: TriremeError): void {
+    const pending = this.take(counter);
+    if (pending === undefined) return;
+    this.onFailed();
+    pending.reject(error);
   }
 
   private take(counter: number): Pending | undefined {

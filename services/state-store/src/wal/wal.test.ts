@@ -9,6 +9,8 @@ import { Wal, type WalWrite } from "./wal.ts";
 
 const IDENTITY = { clusterId: 7n, memberId: 9n };
 const SEGMENT_BYTES = 64 * 1024;
+/** A descriptor that nobody has open. */
+const NO_DESCRIPTOR = 2 ** 30;
 const META: SnapshotMeta = {
   index: 3,
   term: 1,
@@ -85,6 +87,24 @@ describe("Wal", () => {
     await write(again, { entries: [entry(10, "j", 2)] });
     await again.close();
     expect((await readLog(dir)).entries.map((each) => each.index)).toEqual([10]);
+  });
+
+  it("lets a commit alone travel with the next write, or with the end of the log", async () => {
+    const { wal } = await openWal();
+    const committed = async (): Promise<number | undefined> => (await readLog(dir)).hardState?.commit;
+    const commit = (index: number): Partial<WalWrite> => {
+      return { hardState: { term: 1, vote: 9n, commit: index }, mustSync: false };
+    };
+    await write(wal, { entries: [entry(1, "a"), entry(2, "b"), entry(3, "c")], hardState: commit(0).hardState });
+    const written = wal.writtenBytes;
+    await write(wal, commit(1), commit(2));
+    expect(wal.writtenBytes).toBe(written);
+    expect(await committed()).toBe(0);
+    await write(wal, { entries: [entry(4, "d")] });
+    expect(await committed()).toBe(2);
+    await write(wal, commit(3));
+    await wal.close();
+    expect(await committed()).toBe(3);
   });
 
   it("acknowledges in order, several writes with one sync", async () => {
@@ -183,7 +203,7 @@ describe("Wal", () => {
     await expect(readLog(dir)).rejects.toThrow("missing");
   });
 
-  it.each(["write", "datasync"] as const)(
+  it.each(["write", "direct write", "datasync"] as const)(
     "F11, B34: after one failed %s it says so once, acknowledges nothing any more and never tries again",
     async (operation) => {
       const fatal: string[] = [];
@@ -196,18 +216,27 @@ describe("Wal", () => {
       });
       await write(wal, { entries: [entry(1, "before")] });
       const { handle } = wal as unknown as { handle: FileHandle };
-      const real = handle[operation].bind(handle) as (...args: unknown[]) => Promise<unknown>;
       let calls = 0;
+      const fails = (): boolean => ++calls === 1;
       // The first try fails; as on Linux, a second one would succeed and mean nothing.
-      (handle as unknown as Record<string, unknown>)[operation] = (...args: unknown[]) =>
-        ++calls === 1 ? Promise.reject(new Error(`EIO: ${operation}`)) : real(...args);
+      if (operation === "direct write") {
+        const { fd } = handle;
+        Object.defineProperty(handle, "fd", { configurable: true, get: () => (fails() ? NO_DESCRIPTOR : fd) });
+      } else {
+        const real = handle[operation].bind(handle) as (...args: unknown[]) => Promise<unknown>;
+        (handle as unknown as Record<string, unknown>)[operation] = (...args: unknown[]) =>
+          fails() ? Promise.reject(new Error(`EIO: ${operation}`)) : real(...args);
+      }
+      const data = operation === "write" ? "lost".repeat(50_000) : "lost";
       const acknowledged: number[] = [];
       for (const index of [2, 3, 4]) {
         const onDurable = (): number => acknowledged.push(index);
-        wal.append({ entries: [entry(index, "lost")], mustSync: true, onDurable });
+        wal.append({ entries: [entry(index, data)], mustSync: true, onDurable });
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      expect([fatal, acknowledged, calls]).toEqual([[`EIO: ${operation}`], [], 1]);
+      const error = operation === "direct write" ? "EBADF: bad file descriptor, write" : `EIO: ${operation}`;
+      expect([fatal, acknowledged, calls]).toEqual([[error], [], 1]);
+      Reflect.deleteProperty(handle, "fd");
       await handle.close();
     },
   );
