@@ -18,7 +18,7 @@ const HOST = "127.0.0.1";
 const NAMES = ["server1", "server2", "server3"] as const;
 
 /** The bundle that clusters run; the sources would take another 45 MB. */
-const BUNDLE = join(ROOT, ".build", "state-store.mjs");
+const BUNDLE_NOW = (): string => process.env.BUN ?? (process.env.SRC ? join(ROOT, "services/state-store/src/main.ts") : join(ROOT, ".build", "state-store.mjs")); const BUNDLE = BUNDLE_NOW();
 
 /** Everything waited for takes far less; a loaded machine gets more. */
 const PATIENCE_MS = 60_000;
@@ -200,7 +200,7 @@ export class LoopbackStores {
       process.execPath,
       ...STORE_NODE_FLAGS,
       ...(this.options.probed === true ? PROBE_FLAGS : []),
-      BUNDLE,
+      BUNDLE_NOW(),
       `--name=${member.name}`,
       `--data-dir=${join(member.dir, "data")}`,
       `--address=${HOST}`,

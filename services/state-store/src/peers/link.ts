@@ -9,7 +9,7 @@ import {
   PeerServiceClient,
 } from "@trireme/proto/trireme/raft/v1/raft";
 import type { Message } from "@trireme/raft";
-import type { Counter, Histogram, Logger } from "@trireme/telemetry";
+import type { Counter, CounterFamily, Histogram, Logger } from "@trireme/telemetry";
 import { hex, peerAddressOf, splitHostPort } from "../cluster.ts";
 import { FAILURE } from "../replica/failures.ts";
 import { type TlsFiles, channelCredentials } from "../tls.ts";
@@ -67,7 +67,7 @@ export interface LinkOptions {
 
 /** What is counted for each peer; labelled by the peer's id, of which there are few. */
 export interface PeerMetrics {
-  readonly sentBytes: Counter<"To">;
+  readonly sentBytes: CounterFamily<"To">;
   readonly sendFailures: Counter<"To">;
   readonly roundTrip: Histogram<"To">;
 }
@@ -91,7 +91,6 @@ export class PeerLink {
   private ready = false;
   private blocked = false;
   private waiting: Message[] = [];
-  private flushing = false;
   private backoffMs = MIN_BACKOFF_MS;
   private connectTimeoutMs = MIN_CONNECT_TIMEOUT_MS;
   private timer: NodeJS.Timeout | undefined;
@@ -99,12 +98,14 @@ export class PeerLink {
   private readySince = 0;
   private pinger: NodeJS.Timeout | undefined;
   private readonly label: string;
+  private readonly sentBytes: { inc(by: number): void };
   private member: MemberInfo;
 
   constructor(options: LinkOptions) {
     this.options = options;
     this.member = options.member;
     this.label = hex(options.member.id);
+    this.sentBytes = options.metrics.sentBytes.series({ To: this.label });
     this.dial();
   }
 
@@ -118,7 +119,7 @@ export class PeerLink {
     return this.ready;
   }
 
-  /** Queues a message; without a connection it is lost, as Raft expects of a network. */
+  /** Queues a message until {@link flush}; without a connection it is lost, as Raft expects of a network. */
   send(message: Message): void {
     if (!this.ready) return;
     if (this.waiting.length >= MAX_WAITING_MESSAGES) {
@@ -126,13 +127,15 @@ export class PeerLink {
       this.options.onBroken();
     }
     this.waiting.push(message);
-    if (this.flushing) return;
-    // One write for all that this turn of the loop has to say.
-    this.flushing = true;
-    setImmediate(() => {
-      this.flushing = false;
-      this.flush();
-    });
+  }
+
+  /** Sends what is queued as one batch, once the wire takes it. */
+  flush(): void {
+    if (!this.ready || this.blocked || this.waiting.length === 0 || this.stream === undefined) return;
+    const messages = this.waiting.map(toWire);
+    this.waiting = [];
+    this.sentBytes.inc(bytesOf(messages));
+    this.blocked = !this.stream.write({ messages });
   }
 
   close(): void {
@@ -151,14 +154,6 @@ export class PeerLink {
     const { client } = this;
     if (client === undefined || !this.ready) return Promise.reject(FAILURE.noLeader());
     return ask(client, { hello: this.options.hello, question }, timeoutMs);
-  }
-
-  private flush(): void {
-    if (!this.ready || this.blocked || this.waiting.length === 0 || this.stream === undefined) return;
-    const messages = this.waiting.map(toWire);
-    this.waiting = [];
-    this.options.metrics.sentBytes.inc({ To: this.label }, bytesOf(messages));
-    this.blocked = !this.stream.write({ messages });
   }
 
   private dial(): void {

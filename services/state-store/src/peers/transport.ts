@@ -20,7 +20,7 @@ import {
   type SendSnapshotResponse,
 } from "@trireme/proto/trireme/raft/v1/raft";
 import type { Message, SnapMessage } from "@trireme/raft";
-import type { Counter, Logger } from "@trireme/telemetry";
+import type { CounterFamily, Logger } from "@trireme/telemetry";
 import { type Cluster, hex, peerAddressOf, splitHostPort } from "../cluster.ts";
 import { FAILURE } from "../replica/failures.ts";
 import type { TlsFiles } from "../tls.ts";
@@ -62,7 +62,7 @@ interface Wire {
 
 /** Counts what comes from peers. */
 export interface TransportMetrics extends PeerMetrics {
-  readonly receivedBytes: Counter<"From">;
+  readonly receivedBytes: CounterFamily<"From">;
 }
 
 /** All wires between this member and the others. */
@@ -172,9 +172,13 @@ export class PeerTransport {
     });
   }
 
-  send(message: Message): void {
-    if (message.type === "snap") this.sendSnapshot(message);
-    else this.wires.get(message.to)?.link.send(message);
+  /** Sends messages, those to one member as one batch. */
+  send(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (message.type === "snap") this.sendSnapshot(message);
+      else this.wires.get(message.to)?.link.send(message);
+    }
+    for (const { link } of this.wires.values()) link.flush();
   }
 
   /** Whether what is sent to the member now has a wire to travel on. */
@@ -209,6 +213,7 @@ export class PeerTransport {
 
   private accept(stream: ServerDuplexStream<ConnectRequest, ConnectResponse>): void {
     let sender: bigint | undefined;
+    let received: { inc(by: number): void } | undefined;
     stream.on("error", (error) => this.log.debug("peer stream ended", { err: errorFrom(error) }));
     stream.on("end", () => stream.end());
     stream.on("close", () => this.accepted.delete(stream));
@@ -218,9 +223,10 @@ export class PeerTransport {
         if (sender === undefined) {
           sender = this.check(stream, request.hello);
           this.accepted.set(stream, sender);
+          received = this.metrics.receivedBytes.series({ From: hex(sender) });
           stream.write({ memberId: this.cluster.self });
         }
-        this.metrics.receivedBytes.inc({ From: hex(sender) }, bytesOf(request.messages));
+        received?.inc(bytesOf(request.messages));
         messages = request.messages.map(fromWire);
       } catch (error) {
         if (sender !== undefined) this.log.warn("peer cut: it sent what is no message", { err: errorFrom(error) });

@@ -428,7 +428,7 @@ export class Replica implements PeerHandler {
 
   private carryOut(ready: Ready): void {
     if (ready.softState !== undefined) this.leaderIs(ready.softState.leader, ready.softState.role);
-    for (const message of ready.messages) this.transport?.send(message);
+    if (ready.messages.length > 0) this.transport?.send(ready.messages);
     if (ready.append !== undefined) this.write(ready.append);
     if (ready.committedEntries.length > 0) this.apply(ready.committedEntries);
     this.reads.answered(ready.readStates, ready.readsDropped);
