@@ -113,9 +113,10 @@ function watchElections({ host, world, oracle, raft, lifeOf }: Inspected, core: 
   let isAsked = false;
   const step = raft.step.bind(raft);
   raft.step = (message: Message) => {
-    const { type, term } = message;
+    const { type, term, from } = message;
+    const leader = { id: from, life: lifeOf(from) };
     const isLeaders = type === "heartbeat" || type === "app" || type === "snap";
-    if (isLeaders && term >= core.term) oracle.stability.hears(id, life, term, world.now);
+    if (isLeaders && term >= core.term) oracle.stability.hears(id, life, term, leader, world.now);
     isAsked = type === "timeoutNow";
     step(message);
     isAsked = false;

@@ -6,10 +6,17 @@ const LOYAL_MS = 700;
 /** So long has a majority to have heard one leader without a pause: grants given before that have come or never will. */
 const STABLE_MS = 6000;
 
+/** One life of a member's process. */
+interface Alive {
+  readonly id: bigint;
+  readonly life: number | undefined;
+}
+
 /** How long one member has heard one leader without a pause. */
 interface Streak {
   readonly life: number;
   readonly term: number;
+  readonly leader: Alive;
   readonly since: number;
   last: number;
 }
@@ -22,13 +29,11 @@ export class Stability {
   private readonly streaks = new Map<bigint, Streak>();
 
   /** A member takes a message of the leader of a term which is not behind its own. */
-  hears(id: bigint, life: number, term: number, now: number): void {
+  hears(id: bigint, life: number, term: number, leader: Alive, now: number): void {
     const streak = this.streaks.get(id);
-    if (streak !== undefined && streak.life === life && streak.term === term && now - streak.last <= LOYAL_MS) {
-      streak.last = now;
-    } else {
-      this.streaks.set(id, { life, term, since: now, last: now });
-    }
+    const goes = streak?.life === life && streak.term === term && streak.leader.life === leader.life;
+    if (streak !== undefined && goes && now - streak.last <= LOYAL_MS) streak.last = now;
+    else this.streaks.set(id, { life, term, leader, since: now, last: now });
   }
 
   /** A member begins to campaign in the term behind `term`, and nobody asked it to. `lifeOf`: undefined for who is down. */
@@ -43,6 +48,8 @@ export class Stability {
       const streak = this.streaks.get(voter);
       if (voter === id || streak === undefined || streak.life !== lifeOf(voter)) continue;
       if (now - streak.last > LOYAL_MS || now - streak.since < STABLE_MS) continue;
+      // A leader whose process is gone is missed as soon as nobody answers at its address.
+      if (streak.leader.life === undefined || streak.leader.life !== lifeOf(streak.leader.id)) continue;
       content.add(voter);
       // Who is heard leads, and is no less loyal to itself.
       const leader = leaderOf(streak.term);

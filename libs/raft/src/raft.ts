@@ -27,6 +27,9 @@ import type {
   StorageAppend,
 } from "./types.ts";
 
+/** Who knows that its leader's process is gone campaigns within this share of an election timeout. */
+const GONE_SHARE = 0.3;
+
 /** One member of a Raft group: a synchronous state machine without clock, I/O or randomness of its own. */
 export class Raft {
   private readonly core: Core;
@@ -356,6 +359,18 @@ export class Raft {
   reportUnreachable(to: NodeId): void {
     const progress = this.core.progress.get(to);
     if (progress?.state === "replicate") progress.becomeProbe();
+  }
+
+  /**
+   * Nobody listens at the address of `id` any more: its process is gone. Whoever followed it is not loyal to it any longer and
+   * campaigns soon, but not at once: the others have to notice as well.
+   */
+  reportGone(id: NodeId): void {
+    const { core } = this;
+    if (core.role !== "follower" || core.leader !== id || !isLoyal(core)) return;
+    const { electionTicks, prng } = core.config;
+    core.electionElapsed = electionTicks;
+    core.electionTimeout = electionTicks + prng.int(1, Math.ceil(electionTicks * GONE_SHARE));
   }
 
   /** The membership as of the last applied entry: what belongs into a snapshot taken now. */

@@ -117,6 +117,9 @@ export class Interaction {
       case "report-unreachable":
         member().raft.reportUnreachable(ids[1] ?? 0n);
         break;
+      case "report-gone":
+        member().raft.reportGone(ids[1] ?? 0n);
+        break;
       case "tell-commits":
         member().raft.tellCommits();
         break;

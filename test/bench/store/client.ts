@@ -14,6 +14,7 @@ const DELIVERY_MS = 10_000;
 async function closedLoop({ target, dialect, operation, clients, seconds }: ClosedLoopJob): Promise<Sample> {
   const speaker = createSpeaker(dialect, target, operation, clients);
   const latencies: number[] = [];
+  let all = 0;
   const startsAt = performance.now() + WARM_UP_MS;
   const endsAt = startsAt + seconds * 1000;
   let cpu = process.cpuUsage();
@@ -22,6 +23,7 @@ async function closedLoop({ target, dialect, operation, clients, seconds }: Clos
     for (let sentAt = performance.now(); sentAt < endsAt;) {
       await speaker.send(client);
       const now = performance.now();
+      all += 1;
       if (sentAt >= startsAt && now <= endsAt) latencies.push(now - sentAt);
       sentAt = now;
     }
@@ -30,7 +32,7 @@ async function closedLoop({ target, dialect, operation, clients, seconds }: Clos
   clearTimeout(timer);
   const used = process.cpuUsage(cpu);
   speaker.close();
-  return sampleOf(latencies, seconds, used);
+  return sampleOf(latencies, all, seconds, used);
 }
 
 async function watchers({ target, watchers: count, puts, everyMs }: WatchersJob): Promise<Sample> {
@@ -80,13 +82,14 @@ async function watchers({ target, watchers: count, puts, everyMs }: WatchersJob)
   const used = process.cpuUsage(cpu);
   for (const stream of streams) stream.on("error", () => undefined).cancel();
   for (const client of [...clients, kv]) client.close();
-  return sampleOf(latencies, seconds, used);
+  return sampleOf(latencies, latencies.length, seconds, used);
 }
 
-function sampleOf(latencies: number[], seconds: number, used: NodeJS.CpuUsage): Sample {
+function sampleOf(latencies: number[], all: number, seconds: number, used: NodeJS.CpuUsage): Sample {
   latencies.sort((a, b) => a - b);
   return {
     perSecond: latencies.length / seconds,
+    all,
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
     clientCpu: (used.user + used.system) / 1e6 / seconds,

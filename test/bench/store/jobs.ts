@@ -37,6 +37,8 @@ export interface Sample {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
+  /** All requests or deliveries that the job took, those of its warm-up included. */
+  readonly all: number;
   /** Processors that the client itself kept busy; at 1 it is what limits the figure. */
   readonly clientCpu: number;
 }

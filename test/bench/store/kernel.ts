@@ -26,6 +26,15 @@ export function diskBytes(dir: string): number {
   return bytes;
 }
 
+/** Clock ticks of a second in /proc: a constant of Linux's interface. */
+const TICKS_PER_SECOND = 100;
+
+/** Seconds of processor time that a process has used, all threads together. */
+export function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
 /** Gives every thread of a process this niceness: priorities are the threads', and a new thread has that of who began it. */
 export function setNice(pid: number, nice: number): void {
   for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), nice);

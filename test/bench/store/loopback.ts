@@ -18,7 +18,10 @@ const HOST = "127.0.0.1";
 const NAMES = ["server1", "server2", "server3"] as const;
 
 /** The bundle that clusters run; the sources would take another 45 MB. */
-const BUNDLE_NOW = (): string => process.env.BUN ?? (process.env.SRC ? join(ROOT, "services/state-store/src/main.ts") : join(ROOT, ".build", "state-store.mjs")); const BUNDLE = BUNDLE_NOW();
+const BUNDLE_NOW = (): string =>
+  process.env.BUN ??
+  (process.env.SRC ? join(ROOT, "services/state-store/src/main.ts") : join(ROOT, ".build", "state-store.mjs"));
+const BUNDLE = BUNDLE_NOW();
 
 /** Everything waited for takes far less; a loaded machine gets more. */
 const PATIENCE_MS = 60_000;

@@ -61,6 +61,8 @@ export interface LinkOptions {
   readonly metrics: PeerMetrics;
   /** What was sent lately may be lost. */
   readonly onBroken: () => void;
+  /** The peer's machine says that nobody listens there. */
+  readonly onGone: () => void;
   /** The peer says that this member has been removed from the cluster. */
   readonly onRemoved: () => void;
 }
@@ -71,6 +73,9 @@ export interface PeerMetrics {
   readonly sendFailures: Counter<"To">;
   readonly roundTrip: Histogram<"To">;
 }
+
+/** How grpc-js reports a connection that the other machine itself refused. */
+const REFUSED_TEXT = "ECONNREFUSED";
 
 /** What a member is told that was removed: etcd's text. Who hears it stops. */
 export const REMOVED_TEXT = "the member has been permanently removed from the cluster";
@@ -192,12 +197,13 @@ export class PeerLink {
 
   private fail(stream: ClientDuplexStream<ConnectRequest, ConnectResponse>, reason: string): void {
     if (this.closed || stream !== this.stream) return;
-    const { log, metrics, onBroken, onRemoved } = this.options;
+    const { log, metrics, onBroken, onGone, onRemoved } = this.options;
     if (this.ready) log.warn("peer lost", { peer: this.name, reason });
     else log.debug("peer not reached", { peer: this.name, reason });
     if (this.ready) metrics.sendFailures.inc({ To: this.label });
     this.drop();
     onBroken();
+    if (reason.includes(REFUSED_TEXT)) onGone();
     if (reason.includes(REMOVED_TEXT)) onRemoved();
     this.timer = setTimeout(() => this.dial(), this.backoffMs);
     this.backoffMs = Math.min(MAX_BACKOFF_MS, this.backoffMs * 2);

@@ -35,6 +35,8 @@ export interface PeerHandler {
   receive(message: Message): void;
   /** What was sent to the member lately may be lost. */
   unreachable(id: bigint): void;
+  /** Nobody listens at the member's address: its process is gone. */
+  gone(id: bigint): void;
   /** Opens a file for a snapshot that a member begins to send. */
   openSnapshot(message: SnapMessage): Promise<SnapshotSink>;
   /** The snapshot that was sent to `id` has arrived, or has not. */
@@ -131,6 +133,7 @@ export class PeerTransport {
       clock: this.clock,
       metrics: this.metrics,
       onBroken: () => this.handler.unreachable(member.id),
+      onGone: () => this.handler.gone(member.id),
       onRemoved: () => this.handler.removed(),
     });
     return { link, address: peerAddressOf(member) };

@@ -267,6 +267,11 @@ export class Replica implements PeerHandler {
     this.schedule();
   }
 
+  gone(id: bigint): void {
+    if (this.stopped) return;
+    this.raft.reportGone(id);
+  }
+
   openSnapshot(message: SnapMessage): Promise<SnapshotSink> {
     return this.incoming.open(message, () => {
       if (this.stopped) return;
