@@ -317,6 +317,7 @@ export class Raft {
   tellCommits(): void {
     const { core } = this;
     core.commitsUntold = false;
+    if (core.role !== "leader") return;
     for (const [id, { sentCommit }] of core.progress) {
       if (id !== core.id && sentCommit < core.log.committed) core.appendDue(id, true);
     }

@@ -107,6 +107,14 @@ describe("Wal", () => {
     expect(await committed()).toBe(3);
   });
 
+  it("writes what is queued right behind a commit alone", async () => {
+    const { wal } = await openWal();
+    const hardState = { term: 1, vote: 9n, commit: 0 };
+    await write(wal, { hardState, mustSync: false }, { entries: [entry(1, "a")] });
+    expect((await readLog(dir)).entries.map(({ index }) => index)).toEqual([1]);
+    await wal.close();
+  });
+
   it("acknowledges in order, several writes with one sync", async () => {
     let syncs = 0;
     const { wal } = await Wal.open({

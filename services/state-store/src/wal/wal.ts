@@ -158,9 +158,10 @@ export class Wal {
 
   /** What is queued is carried by the next write that needs the disk: one write less for each commit. */
   private async defer(): Promise<void> {
-    // Never within the caller's own turn.
+    const writes = this.queue.splice(0);
+    // Never within the caller's own turn. What is queued meanwhile may need the disk: it is none of these.
     await Promise.resolve();
-    for (const write of this.queue.splice(0)) {
+    for (const write of writes) {
       this.lastHardState = write.hardState ?? this.lastHardState;
       this.deferred = true;
       write.onDurable();
