@@ -44,7 +44,7 @@ export interface PeerHandler {
   /** The file of the snapshot that `message` names. */
   snapshotFile(message: SnapMessage): string | undefined;
   /** A peer says that this member has been removed from the cluster. */
-  removed(): void;
+  removed(by: bigint): void;
 }
 
 /** Who answers what peers ask. */
@@ -134,7 +134,7 @@ export class PeerTransport {
       metrics: this.metrics,
       onBroken: () => this.handler.unreachable(member.id),
       onGone: () => this.handler.gone(member.id),
-      onRemoved: () => this.handler.removed(),
+      onRemoved: () => this.handler.removed(member.id),
     });
     return { link, address: peerAddressOf(member) };
   }

@@ -312,8 +312,17 @@ export class Replica implements PeerHandler {
     this.snapshotter.newest = meta;
   }
 
-  /** A peer says that this member has been removed. */
-  removed(): void {
+  /**
+   * A peer says that this member has been removed. A voter that knows it can do without this member's vote. A learner cannot
+   * stand for election, and voters that do not know it yet may need that vote (B24).
+   */
+  removed(by: NodeId): void {
+    if (this.stopped) return;
+    if (isVoter(this.raft.confState(), by)) this.stopForGood();
+    else this.leave();
+  }
+
+  private stopForGood(): void {
     if (this.isRemoved || this.stopped) return;
     this.isRemoved = true;
     this.cancelLeaving?.();
@@ -502,11 +511,11 @@ export class Replica implements PeerHandler {
 
   /**
    * The removal is applied here, perhaps here alone: of two voters the other may not know that it is committed, and would wait for
-   * ever for the vote of one that is gone (B24). So this one goes on answering until a peer refuses it, or for some elections.
+   * ever for the vote of one that is gone (B24). So this one goes on answering until a voter refuses it, or for some elections.
    */
   private leave(): void {
     const { clock, electionMs } = this.options;
-    this.cancelLeaving ??= clock.after(LEAVING_ELECTIONS * electionMs, () => this.removed());
+    this.cancelLeaving ??= clock.after(LEAVING_ELECTIONS * electionMs, () => this.stopForGood());
   }
 
   private trim(): void {
