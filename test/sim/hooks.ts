@@ -4,7 +4,6 @@ import type { Bug } from "./bugs.ts";
 /** Modules through which a store touches the world, and what stands for them in a simulation. */
 const STAND_INS: ReadonlyMap<string, string> = new Map([
   ["@grpc/grpc-js", "./world/grpc.ts"],
-  ["node:fs", "./world/files.ts"],
   ["node:fs/promises", "./world/files.ts"],
   ["node:crypto", "./world/chance.ts"],
   ["node:https", "./world/https.ts"],

@@ -166,9 +166,11 @@ export class Raft {
     const reason = this.refuse([{ type, data }]);
     if (reason !== undefined) return { kind: "refused", reason };
     const index = core.log.last + 1;
-    if (type === "confChange") core.pendingConfIndex = index;
+    if (type === "confChange") {
+      core.pendingConfIndex = index;
+      core.awaitedIndex = index;
+    }
     core.appendAsLeader([{ type, data }]);
-    if (type === "confChange") core.awaitedIndex = index;
     return { kind: "proposed", index, term: core.term };
   }
 

@@ -18,10 +18,7 @@ const HOST = "127.0.0.1";
 const NAMES = ["server1", "server2", "server3"] as const;
 
 /** The bundle that clusters run; the sources would take another 45 MB. */
-const BUNDLE_NOW = (): string =>
-  process.env.BUN ??
-  (process.env.SRC ? join(ROOT, "services/state-store/src/main.ts") : join(ROOT, ".build", "state-store.mjs"));
-const BUNDLE = BUNDLE_NOW();
+const BUNDLE = join(ROOT, ".build", "state-store.mjs");
 
 /** Everything waited for takes far less; a loaded machine gets more. */
 const PATIENCE_MS = 60_000;
@@ -203,7 +200,7 @@ export class LoopbackStores {
       process.execPath,
       ...STORE_NODE_FLAGS,
       ...(this.options.probed === true ? PROBE_FLAGS : []),
-      BUNDLE_NOW(),
+      BUNDLE,
       `--name=${member.name}`,
       `--data-dir=${join(member.dir, "data")}`,
       `--address=${HOST}`,

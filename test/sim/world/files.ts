@@ -1,4 +1,4 @@
-// Stands for node:fs/promises and node:fs in a simulated process: the calls that the store makes, on the machine's simulated disk.
+// Stands for node:fs/promises in a simulated process: the calls that the store makes, on the machine's simulated disk.
 import type { Inode } from "./disk.ts";
 import { type Host, world } from "./world.ts";
 
@@ -48,25 +48,20 @@ function syncMs(machine: Host): number {
   return machine.disk.syncMs * (0.5 + disk.next()) * (disk.next() < 0.02 ? 10 : 1);
 }
 
-/** All that were ever opened, by their descriptors; a machine that is gone takes its files along. */
-const handles: WeakRef<SimHandle>[] = [];
-
 /** An open file or directory. */
 class SimHandle {
   private readonly machine: Host;
   private readonly path: string;
   private readonly inode: Inode | undefined;
   private position = 0;
-  readonly fd: number;
 
   constructor(machine: Host, path: string, inode: Inode | undefined) {
-    this.fd = handles.push(new WeakRef(this)) - 1;
     this.machine = machine;
     this.path = path;
     this.inode = inode;
   }
 
-  get file(): Inode {
+  private get file(): Inode {
     if (this.inode === undefined) throw new Error(`EISDIR: ${this.path}`);
     return this.inode;
   }
@@ -128,11 +123,6 @@ class SimHandle {
   close(): Promise<void> {
     return operate(0, () => undefined);
   }
-}
-
-export function writeSync(fd: number, buffer: Uint8Array, offset: number, length: number, position: number): number {
-  handles[fd]!.deref()!.file.write(buffer.subarray(offset, offset + length), position);
-  return length;
 }
 
 export function open(path: string, flags = "r"): Promise<SimHandle> {

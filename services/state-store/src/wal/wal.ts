@@ -1,4 +1,3 @@
-import { writeSync } from "node:fs";
 import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
 import path from "node:path";
 import { assert } from "@trireme/base";
@@ -16,12 +15,6 @@ import {
 
 /** A group commit stops gathering here, so that one sync never carries more than a disk writes in a few heartbeats. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024;
-
-/**
- * A batch up to this size goes to the kernel's memory at once: that takes some 20 µs, a way over the thread pool and back
- * several times that. Only the sync waits for the disk, and it never keeps the event loop waiting.
- */
-const MAX_DIRECT_BYTES = 128 * 1024;
 
 /** One durable write. `onDurable` runs after the sync that covers it, in the order of the writes. */
 export interface WalWrite {
@@ -49,7 +42,7 @@ export interface WalOptions {
 
 /**
  * The write-ahead log. Writes queue while one batch is on its way to the disk; the next batch takes all of them with
- * one sync. Nothing here waits for the disk on the event loop.
+ * one sync. Nothing here blocks the event loop.
  */
 export class Wal {
   private readonly options: WalOptions;
@@ -199,9 +192,7 @@ export class Wal {
 
   private async write(bytes: Buffer, sync: boolean): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const rest = [bytes, done, bytes.length - done, this.position + done] as const;
-      const direct = bytes.length <= MAX_DIRECT_BYTES;
-      done += direct ? writeSync(this.handle.fd, ...rest) : (await this.handle.write(...rest)).bytesWritten;
+      done += (await this.handle.write(bytes, done, bytes.length - done, this.position + done)).bytesWritten;
     }
     this.position += bytes.length;
     this.writtenBytes += bytes.length;
