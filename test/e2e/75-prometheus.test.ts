@@ -10,6 +10,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { Resolver } from "node:dns/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   type Any,
@@ -66,8 +67,11 @@ afterAll(async () => {
 /** Waits until exactly these alerts fire. `also` may: they follow from the same fault. */
 async function fires(timeoutMs: number, expected: readonly string[], also: RegExp = /^$/): Promise<void> {
   await within(timeoutMs, `alerts: ${expected.join(", ") || "none"}`, async () => {
-    const firing = (await prometheus.firing()).filter((one) => expected.includes(one) || !also.test(one));
-    expect(firing).toEqual(expected.toSorted());
+    const firing = (await prometheus.alerts("firing")).filter((one) => expected.includes(one) || !also.test(one));
+    expectThat(
+      isDeepStrictEqual(firing, expected.toSorted()),
+      `firing: ${firing.join(", ") || "none"}; pending: ${(await prometheus.alerts("pending")).join(", ") || "none"}`,
+    );
   });
 }
 
@@ -159,7 +163,8 @@ describe("the alerts", () => {
     const node = now.nodes.find(({ name }) => name !== home.name)!.name;
     undo.push(await fillVolume(volume.spec.local.path));
     undo.push(await freeze(frozen.pids.nats));
-    await applyText(FAULTY);
+    await applyText(faulty(home.name));
+    undo.push(() => kubectl("delete", "-n", NS, "pod/crashing", "deployment/stuck", "--wait=false"));
     undo.push(() => Promise.all([triOk("host", "start", killed!.name), triOk("host", "start", node)]));
     await Promise.all([triOk("host", "kill", killed!.name), triOk("host", "kill", node)]);
     // A machine that is taken needs the most of a minute until all of them are seen: 18 s when it is free.
@@ -171,7 +176,6 @@ describe("the alerts", () => {
       `StoreMemberDown ${killed!.address}:2382`,
       "VolumeFull disk-data-0",
     ]);
-    await kubectl("delete", "-n", NS, "pod/crashing", "deployment/stuck", "--wait=false");
   }, 240_000);
 
   it("tell a slow disk, and that the API is slow once two disks are", async () => {
@@ -207,12 +211,13 @@ describe("the alerts", () => {
   });
 });
 
-/** A pod that ends as soon as it has begun, and a rollout whose pods no node has room for. */
-const FAULTY = `
+/** A pod that ends as soon as it has begun, on a node that stays, and a rollout whose pods no node has room for. */
+const faulty = (node: string): string => `
 apiVersion: v1
 kind: Pod
 metadata: { name: crashing, namespace: ${NS} }
 spec:
+  nodeSelector: { kubernetes.io/hostname: ${node} }
   containers: [{ name: c, image: "trireme.local/hello:1", command: [busybox, "false"] }]
 ---
 apiVersion: apps/v1

@@ -94,11 +94,11 @@ export class Prometheus {
     }));
   }
 
-  /** The alerts that fire now, as `<name without Trireme> <what it is about>`, sorted. */
-  async firing(): Promise<readonly string[]> {
+  /** The alerts in a state now, as `<name without Trireme> <what it is about>`, sorted. */
+  async alerts(state: "firing" | "pending"): Promise<readonly string[]> {
     const body = (await (await fetch(`${this.url}/api/v1/alerts`)).json()) as Any;
     return body.data.alerts
-      .filter((one: Any) => one.state === "firing")
+      .filter((one: Any) => one.state === state)
       .map(nameOf)
       .toSorted();
   }
