@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type Show, type Suite, runSuites } from "./suites.ts";
 
-const tallyOf = (suite: string) => ({ suite, passed: 1, failed: 0, skipped: 0, seconds: 0 });
+const tallyOf = (suite: string) => ({ suite, passed: 1, failed: 0, skipped: 0, seconds: 0, failures: [] });
 
 it("runs a suite beside the one that it names, and shows what it says at its own turn", async () => {
   const events: string[] = [];

@@ -108,13 +108,17 @@ export async function runSuites(root: string, suites: readonly Suite[], show: Sh
 
 async function runChecks(root: string): Promise<Tally> {
   const start = performance.now();
-  let passed = 0;
+  const failures: string[] = [];
   for (const { name, command } of CHECKS) {
     const { code } = await runShown(command, root);
     process.stdout.write(`${code === 0 ? "ok" : "not ok"} ${name}\n`);
-    if (code === 0) passed += 1;
+    if (code !== 0) failures.push(name);
   }
-  return { suite: "check", passed, failed: CHECKS.length - passed, skipped: 0, seconds: secondsSince(start) };
+  const failed = failures.length;
+  return {
+    ...{ suite: "check", passed: CHECKS.length - failed, failed, skipped: 0 },
+    ...{ seconds: secondsSince(start), failures },
+  };
 }
 
 /** `chaos [--rounds N]`: continuous integration runs one round of each fault. */

@@ -8,6 +8,7 @@ const report = {
   numTodoTests: 0,
   numFailedTestSuites: 0,
   success: true,
+  testResults: [],
 };
 
 describe("tallyReport", () => {
@@ -19,11 +20,36 @@ describe("tallyReport", () => {
     expect(failed({ numPassedTests: 0 })).toBe(1);
     expect(tallyReport("s", undefined, 1).failed).toBe(1);
   });
+
+  it("tells each failed test, and each file that did not load, in a few lines", () => {
+    const file = { name: "/a.test.ts", status: "failed", message: "" };
+    const bad = {
+      status: "failed",
+      fullName: "adds",
+      failureMessages: ["Error: \u001B[31m3\u001B[39m\n at /node_modules/x"],
+    };
+    const { failures } = tallyReport(
+      "s",
+      {
+        ...report,
+        testResults: [
+          { ...file, assertionResults: [bad, { status: "passed", fullName: "more" }] },
+          { ...file, message: "no such module", assertionResults: [] },
+          { ...file, status: "passed", assertionResults: [] },
+        ],
+      },
+      1,
+    );
+    expect(failures).toEqual(["adds: Error: 3", "/a.test.ts: no such module"]);
+  });
 });
 
 describe("tallyLines", () => {
   it("counts what a script says and distrusts silence", () => {
     expect(tallyLines("f", "ok a\n# x\nnot ok b\nok c\n", 1, 1)).toMatchObject({ passed: 2, failed: 1 });
+    expect(tallyLines("f", "not ok b (1 s)\n   # why\n   # how\nok c\n# x\n", 1, 1).failures).toEqual([
+      "b (1 s)\n   # why\n   # how",
+    ]);
     expect(tallyLines("f", "ok a\n", 1, 1)).toMatchObject({ passed: 1, failed: 1 });
     expect(tallyLines("f", "", 0, 1)).toMatchObject({ passed: 0, failed: 1 });
   });
@@ -33,6 +59,7 @@ describe("summary", () => {
   it("ends with exactly one line that sums all suites", () => {
     const text = summary([tallyReport("unit", report, 1.25), tallyLines("fresh", "ok a\nnot ok b\n", 1, 2)]);
     expect(text.match(/\d+ passed, \d+ failed/g)).toEqual(["4 passed, 1 failed"]);
+    expect(text).toMatch(/^FAILED fresh: b$/m);
     expect(text.trimEnd().split("\n").at(-1)).toBe("4 passed, 1 failed");
   });
 });
