@@ -2,7 +2,7 @@
 // from the test instead of an API, everything else is real; what is asserted is the state of the runtime, the cgroups,
 // the files and the network, or the status that the agent reports.
 import type { ChildProcess } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Container, Pod, PodStatus } from "@trireme/api";
@@ -245,6 +245,8 @@ describe.runIf(able)("the node's agent on a real containerd", () => {
   it("adopts what runs when it comes back, and ends what the API no longer has", async () => {
     const before = agent.statuses.get("web")!;
     await agent.kill();
+    // Of a pod that this life had not cleared away yet: the next one does.
+    mkdirSync(`${host.dir}/pods/default_half_uid-half`);
     agent = new Agent(host);
     agent.order({ op: "put", pod: { ...web("web"), status: before } });
     agent.order({ op: "listed" });

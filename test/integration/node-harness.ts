@@ -1,5 +1,6 @@
 // The agent's pods and Services without a control plane: they come as JSON lines on stdin (`{op:"put"|"remove", pod}`,
 // `{op:"services", services, slices}`, and `{op:"listed"}` once all pods of the start are told), statuses go out as JSON lines on stdout. Runs inside a node's network namespace.
+import { mkdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { ActorSystem } from "@trireme/actor";
 import type { EndpointSlice, Pod, Service } from "@trireme/api";
@@ -16,6 +17,7 @@ import {
   createProxy,
   createVolumes,
   lastWords,
+  removeLeftovers,
 } from "@trireme/node-agent";
 import { silentLogger } from "@trireme/telemetry";
 
@@ -50,6 +52,8 @@ const sink = {
     listener({ type: "deleted", object: pod });
   },
 };
+const logRoot = `${dir}/pods`;
+mkdirSync(logRoot, { recursive: true });
 const socket = `${dir}/containerd.sock`;
 const cri = createCri({ socket });
 const config = { get: async () => undefined };
@@ -62,7 +66,7 @@ const runner = createPodRunner({
   config,
   sink,
   node,
-  logRoot: `${dir}/pods`,
+  logRoot,
   cgroupParent,
   clusterDomain: "cluster.local",
   dnsServers: () => [address],
@@ -114,6 +118,8 @@ const lines = createInterface({ input: process.stdin });
 void set.start().then(() => {
   watchRuntimeEvents({ socket, onEvent: (event) => set.onEvent(event), onGap: () => set.relist() });
   say({ ready: true });
+  // As the agent does: its last life may have ended in the middle of clearing away.
+  return removeLeftovers({ volumes, logRoot, isKnown: (uid) => pods.has(uid) || set.has(uid), log });
 });
 for await (const line of lines) {
   const order = JSON.parse(line) as { op: string; pod: Pod } & typeof services;

@@ -9,6 +9,7 @@ export { createImageStore } from "./images/image-store.ts";
 export { lastWords } from "./logs/last-words.ts";
 export { createGate } from "./pods/gate.ts";
 export { createManifestStore } from "./pods/manifest-store.ts";
+export { removeLeftovers } from "./pods/leftovers.ts";
 export { type PodSet, type PodSetOptions, type PodSource, type Spawner, createPodSet } from "./pods/pod-set.ts";
 export { type PodRunnerOptions, createPodRunner } from "./pods/pod-runner.ts";
 export { createRoutes } from "./network/routes.ts";
