@@ -11,8 +11,8 @@ const STAND_INS: ReadonlyMap<string, string> = new Map([
   ["node:timers/promises", "./world/ticks.ts"],
 ]);
 
-/** Whose imports are replaced: the program under test, and the generated stubs of its services. */
-const UNDER_TEST = /\/(services\/state-store\/src|libs\/proto\/src\/gen)\//;
+/** Whose imports are replaced: the program under test, the generated stubs of its services, and the listener of its doors. */
+const UNDER_TEST = /\/(services\/state-store\/src\/|libs\/proto\/src\/gen\/|libs\/pki\/src\/tls-listener\.ts)/;
 
 /**
  * From now on the store's modules load against the simulated world. `bug`: and with this mistake in their source, which

@@ -43,6 +43,7 @@ export {
 } from "./sealing-ring.ts";
 export { type Renewal, type Validity, decideRenewal } from "./decide-renewal.ts";
 export { type IdentityFiles, LiveIdentity, type TlsFiles } from "./live-identity.ts";
+export { MAX_CONNECTIONS, MIN_TLS_VERSION, TlsListener, type TlsListenerOptions, followTls } from "./tls-listener.ts";
 export { type NodeIdentity, hostIdOf, nodeIdentities } from "./node-identities.ts";
 export { readSharedFolder, sharedFolderOf, writeSharedFolder } from "./shared-folder.ts";
 export {

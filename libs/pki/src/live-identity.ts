@@ -11,6 +11,8 @@ export interface TlsFiles {
   readonly ca: Buffer;
   readonly cert: Buffer;
   readonly key: Buffer;
+  /** Where these may change while somebody shows them: calls the listener after each change. */
+  onChange?(listener: () => void): unknown;
 }
 
 /** Where an identity is: `<dir>/<name>.crt` and `.key`, and its authority, `<dir>/<ca>.crt`. */
@@ -42,7 +44,7 @@ export class LiveIdentity implements TlsFiles {
   private readonly caListeners = new Set<(update: CaUpdate) => void>();
   private readonly identityListeners = new Set<(update: IdentityUpdate) => void>();
   private readonly watcher: () => void;
-  private now: TlsFiles;
+  private now: Omit<TlsFiles, "onChange">;
 
   /** Throws when the files are missing or do not belong together; later problems go to `onProblem`. */
   constructor(files: IdentityFiles, onProblem: (error: TriremeError) => void) {
@@ -73,7 +75,7 @@ export class LiveIdentity implements TlsFiles {
 
   /** Reads the files now. */
   look(): void {
-    let found: TlsFiles;
+    let found: Omit<TlsFiles, "onChange">;
     try {
       found = readIdentity(this.files);
     } catch (thrown) {

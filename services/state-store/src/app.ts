@@ -28,7 +28,7 @@ import { sessionService } from "./grpc/session.ts";
 import { StreamCounter, createUnary } from "./grpc/unary.ts";
 import { watchService } from "./grpc/watch.ts";
 import { LeaseKeeper } from "./leases/lease-keeper.ts";
-import { TlsListener } from "./listener.ts";
+import { GrpcListener } from "./listener.ts";
 import { Membership } from "./membership/membership.ts";
 import { type StoreNumbers, createStoreMetrics } from "./metrics.ts";
 import { createOpsServer } from "./ops-server.ts";
@@ -170,8 +170,8 @@ export async function startStore(options: {
   for (const [definition, implementation] of services) {
     clientServer.addService(countBytes(definition, metrics), implementation);
   }
-  const peers = new TlsListener(peerServer, tls.peer, log);
-  const clients = new TlsListener(clientServer, tls.client, log);
+  const peers = new GrpcListener(peerServer, tls.peer, log);
+  const clients = new GrpcListener(clientServer, tls.client, log);
   const ops = createOpsServer({ tls: tls.client, registry, isHealthy: () => current.isHealthy });
 
   ops.listen(config.metricsPort, config.address);

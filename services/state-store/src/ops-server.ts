@@ -1,6 +1,6 @@
 import { type Server, createServer } from "node:https";
+import { type TlsFiles, followTls } from "@trireme/pki";
 import type { Registry } from "@trireme/telemetry";
-import { type TlsFiles, followTls } from "./tls.ts";
 
 /** Metrics and health over https; callers need a certificate of the store's authority. */
 export function createOpsServer(options: {

@@ -1,4 +1,3 @@
-import type { Server } from "node:tls";
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import type { TriremeError } from "@trireme/base";
 import { LiveIdentity, type TlsFiles } from "@trireme/pki";
@@ -17,15 +16,6 @@ export function readStoreTls(dir: string, onProblem: (error: TriremeError) => vo
     client: new LiveIdentity({ dir, name: "store-server", ca: "store-ca" }, onProblem),
     peer: new LiveIdentity({ dir, name: "peer", ca: "peer-ca" }, onProblem),
   };
-}
-
-/** Has a server show what its files become; connections that there are keep what they began with. */
-export function followTls(server: Pick<Server, "setSecureContext">, tls: TlsFiles): void {
-  if (!(tls instanceof LiveIdentity)) return;
-  tls.onChange(() => {
-    const { ca, cert, key } = tls;
-    server.setSecureContext({ ca, cert, key });
-  });
 }
 
 export function channelCredentials(tls: TlsFiles): ChannelCredentials {

@@ -28,9 +28,16 @@ export class Doorway extends EventEmitter {
 }
 
 class Server extends EventEmitter {
+  private port = 0;
+
   listen(port: number, host: string): void {
+    this.port = port;
     this.emit("secureConnection", new Doorway(`${host}:${port}`));
     world.after(0, () => this.emit("listening"));
+  }
+
+  address(): { port: number } {
+    return { port: this.port };
   }
 
   close(): void {

@@ -1,17 +1,16 @@
 import type { Metadata } from "@grpc/grpc-js";
 import { type Clock, TriremeError } from "@trireme/base";
+import type { TlsFiles, TlsListener } from "@trireme/pki";
 import type { Logger } from "@trireme/telemetry";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { parseFence } from "../auth/fence.ts";
 import { requestedUser } from "../auth/impersonation.ts";
 import { ANONYMOUS } from "../auth/user.ts";
 import type { Readiness } from "../http/health.ts";
-import type { TlsFiles } from "../http/server.ts";
 import type { Lanes } from "../lanes.ts";
 import type { ApiMetrics } from "../metrics.ts";
 import type { RequestPipeline } from "../pipeline/pipeline.ts";
 import type { Caller } from "../pipeline/request.ts";
-import type { TlsListener } from "./listener.ts";
 
 /** What the gRPC door needs. */
 export interface GrpcParts {

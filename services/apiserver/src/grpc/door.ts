@@ -1,4 +1,5 @@
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { TlsListener } from "@trireme/pki";
 import { HealthService as HealthDefinition } from "@trireme/proto/grpc/health/v1/health";
 import { ServerReflectionService as ReflectionV1 } from "@trireme/proto/grpc/reflection/v1/reflection";
 import { ServerReflectionService as ReflectionV1Alpha } from "@trireme/proto/grpc/reflection/v1alpha/reflection";
@@ -6,7 +7,6 @@ import { ManifestServiceService } from "@trireme/proto/trireme/api/v1/manifest";
 import { MAX_BODY_BYTES } from "../http/body.ts";
 import { Callers, type GrpcParts } from "./call.ts";
 import { HealthService } from "./health.ts";
-import { TlsListener } from "./listener.ts";
 import { manifestService } from "./manifest-service.ts";
 import { reflectionHandler, servicesOf } from "./reflection.ts";
 import { CallServer } from "./serving.ts";
@@ -44,7 +44,13 @@ export class GrpcDoor {
     });
     // The listener does the TLS; what is injected is a secured connection.
     const injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.listener = new TlsListener(parts.tls, (socket) => injector.injectConnection(socket), parts.log);
+    this.listener = new TlsListener({
+      files: parts.tls,
+      // A token needs no certificate, and a wrong one deserves a sentence, as at the REST door: who answers the call judges.
+      strangers: "admitted",
+      take: (socket) => injector.injectConnection(socket),
+      onProblem: (what, err) => parts.log.debug(what, { err }),
+    });
     this.calls = new CallServer(parts, new Callers(parts, this.listener));
     const services = servicesOf(SERVED);
     this.health = new HealthService(parts, services);

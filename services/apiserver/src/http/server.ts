@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { type Http2SecureServer, type ServerHttp2Session, createSecureServer } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import type { Server, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import { MAX_CONNECTIONS, MIN_TLS_VERSION, type TlsFiles, followTls } from "@trireme/pki";
 import type { Logger } from "@trireme/telemetry";
 import type { Request, Response } from "./exchange.ts";
 import type { Upgrade } from "./tunnel.ts";
@@ -20,28 +21,8 @@ const TIMEOUT_CHECK_MS = 5000;
  */
 const KEEP_ALIVE_MS = 120_000;
 
-/** Connections at once: clients keep one each; the bound keeps strangers from using up our descriptors. */
-const MAX_CONNECTIONS = 8192;
-
 /** Requests at once on one HTTP/2 connection, as Kubernetes advertises. */
 const MAX_STREAMS_PER_CONNECTION = 250;
-
-/** What a TLS server shows and trusts. */
-export interface TlsFiles {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  /** Where these may change while the server runs: calls the listener after each change. */
-  onChange?(listener: () => void): unknown;
-}
-
-/** Has a server show what its files become; connections that there are keep what they began with. */
-export function followTls(server: Pick<Server, "setSecureContext">, tls: TlsFiles): void {
-  tls.onChange?.(() => {
-    const { ca, cert, key } = tls;
-    server.setSecureContext({ ca, cert, key, minVersion: "TLSv1.2" });
-  });
-}
 
 /** Answers one request. `upgrade` is given when the client asks to change the connection's protocol. */
 type Handler = (request: Request, response: Response, upgrade?: Upgrade) => Promise<void>;
@@ -63,7 +44,7 @@ export class HttpsServer {
       requestCert: true,
       // Health needs no certificate, and a wrong one deserves a sentence: the handler refuses, not the handshake.
       rejectUnauthorized: false,
-      minVersion: "TLSv1.2",
+      minVersion: MIN_TLS_VERSION,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
       // For the HTTP/1.1 side; the types list fewer than the server reads.
