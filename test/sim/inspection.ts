@@ -12,6 +12,7 @@ interface CoreInside {
   readonly conf: ConfState;
   readonly committedInTerm: boolean;
   becomeCandidate(): void;
+  becomeFollower(term: number, leader: bigint): void;
   readonly log: {
     readonly last: number;
     readonly applied: number;
@@ -120,6 +121,11 @@ function watchElections({ host, world, oracle, raft, lifeOf }: Inspected, core: 
     isAsked = type === "timeoutNow";
     step(message);
     isAsked = false;
+  };
+  const becomeFollower = core.becomeFollower.bind(core);
+  core.becomeFollower = (term, leader) => {
+    if (core.role === "leader" && term === core.term) oracle.stability.stepsDown(term);
+    becomeFollower(term, leader);
   };
   const becomeCandidate = core.becomeCandidate.bind(core);
   core.becomeCandidate = () => {

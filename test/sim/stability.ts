@@ -27,6 +27,8 @@ interface Streak {
  */
 export class Stability {
   private readonly streaks = new Map<bigint, Streak>();
+  /** Terms whose leader has stepped down by itself, such as one that hears nobody. */
+  private readonly ended = new Set<number>();
 
   /** A member takes a message of the leader of a term which is not behind its own. */
   hears(id: bigint, life: number, term: number, leader: Alive, now: number): void {
@@ -34,6 +36,11 @@ export class Stability {
     const goes = streak?.life === life && streak.term === term && streak.leader.life === leader.life;
     if (streak !== undefined && goes && now - streak.last <= LOYAL_MS) streak.last = now;
     else this.streaks.set(id, { life, term, leader, since: now, last: now });
+  }
+
+  /** The leader of a term is none any more, and says so. */
+  stepsDown(term: number): void {
+    this.ended.add(term);
   }
 
   /** A member begins to campaign in the term behind `term`, and nobody asked it to. `lifeOf`: undefined for who is down. */
@@ -51,8 +58,8 @@ export class Stability {
       // A leader whose process is gone is missed as soon as nobody answers at its address.
       if (streak.leader.life === undefined || streak.leader.life !== lifeOf(streak.leader.id)) continue;
       content.add(voter);
-      // Who is heard leads, and is no less loyal to itself.
-      const leader = leaderOf(streak.term);
+      // Who leads is no less loyal to itself; who has stepped down was heard a moment ago all the same.
+      const leader = this.ended.has(streak.term) ? undefined : leaderOf(streak.term);
       if (leader !== undefined && leader !== id && voters.includes(leader)) content.add(leader);
     }
     must(
