@@ -44,7 +44,7 @@ export class LiveIdentity implements TlsFiles {
   private readonly caListeners = new Set<(update: CaUpdate) => void>();
   private readonly identityListeners = new Set<(update: IdentityUpdate) => void>();
   private readonly watcher: () => void;
-  private now: Omit<TlsFiles, "onChange">;
+  private now: TlsFiles;
 
   /** Throws when the files are missing or do not belong together; later problems go to `onProblem`. */
   constructor(files: IdentityFiles, onProblem: (error: TriremeError) => void) {
@@ -75,7 +75,7 @@ export class LiveIdentity implements TlsFiles {
 
   /** Reads the files now. */
   look(): void {
-    let found: Omit<TlsFiles, "onChange">;
+    let found: TlsFiles;
     try {
       found = readIdentity(this.files);
     } catch (thrown) {

@@ -4,6 +4,9 @@ import { type TLSSocket, connect } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Ca, type TlsFiles, TlsListener, type TlsListenerOptions, createCa, issue } from "./index.ts";
 
+/** Where nobody else calls from: an address of its own, and a port that the kernel gives to nobody. */
+const CALLER = { localAddress: "127.77.0.1", localPort: 20_077 };
+
 const open: TlsListener[] = [];
 afterEach(() => {
   for (const listener of open.splice(0)) {
@@ -20,7 +23,7 @@ class Files implements TlsFiles {
   key = Buffer.alloc(0);
 
   async renew(ca: Ca, cn: string): Promise<void> {
-    const pair = await issue({ ca, cn, sans: ["127.0.0.1"], server: true });
+    const pair = await issue({ ca, cn, sans: ["127.0.0.1", "127.0.0.2"], server: true });
     Object.assign(this, { ca: Buffer.from(ca.cert), cert: Buffer.from(pair.cert), key: Buffer.from(pair.key) });
     this.listener();
   }
@@ -44,13 +47,12 @@ async function listenerOf(options: Partial<TlsListenerOptions>) {
     ...options,
   });
   open.push(listener);
-  const port = await listener.listen(0, "127.0.0.1");
+  const port = await listener.listen(0, "0.0.0.0");
   /** A caller with a certificate of this authority, or none; the answer when it is connected. */
-  const call = async (authority?: Ca): Promise<TLSSocket> => {
+  const call = async (authority?: Ca, from: Partial<typeof CALLER> = {}, host = "127.0.0.1"): Promise<TLSSocket> => {
     const pair = authority && (await issue({ ca: authority, cn: "caller", client: true }));
     const socket = connect({
-      host: "127.0.0.1",
-      port,
+      ...{ host, port, ...from },
       ca: ca.cert,
       ALPNProtocols: ["h2"],
       cert: pair?.cert,
@@ -74,6 +76,17 @@ describe("TlsListener", () => {
     listener.cut();
     await once(caller, "close");
     await expect.poll(() => listener.socketOf(peer)).toBeUndefined();
+  });
+
+  it("takes no second connection whose calls gRPC could not tell from another's", async () => {
+    const { ca, taken, problems, listener, call } = await listenerOf({});
+    await call(ca, CALLER);
+    await expect.poll(() => taken.length).toBe(1);
+    // The same address and port of the caller, to another address of ours.
+    const second = await call(ca, CALLER, "127.0.0.2");
+    await Promise.race([once(second, "error"), once(second, "close")]);
+    expect([taken.length, problems]).toEqual([1, ["connection refused"]]);
+    expect(listener.socketOf(`${CALLER.localAddress}:${CALLER.localPort}`)).toBe(taken[0]);
   });
 
   it("refuses strangers in the handshake, or admits them as what they are", async () => {

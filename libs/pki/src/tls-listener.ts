@@ -56,9 +56,15 @@ export class TlsListener {
     this.server.maxConnections = MAX_CONNECTIONS;
     this.server.on("secureConnection", (socket) => {
       const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      socket.on("error", (error) => onProblem("connection failed", error));
+      if (this.sockets.has(peer)) {
+        // A caller may use one port towards two addresses of ours: its calls would be taken for those of the other connection.
+        onProblem("connection refused", new Error(`${peer} is connected already`));
+        socket.destroy();
+        return;
+      }
       this.sockets.set(peer, socket);
       socket.on("close", () => this.sockets.delete(peer));
-      socket.on("error", (error) => onProblem("connection failed", error));
       socket.setNoDelay(true);
       keepCertificate(socket);
       take(socket);

@@ -49,17 +49,14 @@ export function tallyReport(suite: string, report: VitestReport | undefined, sec
   return { suite, passed, failed, skipped: numPendingTests + numTodoTests, seconds, failures };
 }
 
-/** A failure in a few lines: stack frames of libraries say nothing to whoever reads a summary. */
+/** Frames of libraries and of Node itself say nothing to whoever reads a summary. */
+const FOREIGN_FRAME = /^\s*at .*(\/node_modules\/|\(node:|<anonymous>)/;
+
+/** A failure in a few lines. */
 function told(text: string): string {
   const lines = stripVTControlCharacters(text)
     .split("\n")
-    .filter(
-      (line) =>
-        line.trim() !== "" &&
-        !line.includes("/node_modules/") &&
-        !line.includes("(node:") &&
-        !line.includes("<anonymous>"),
-    );
+    .filter((line) => line.trim() !== "" && !FOREIGN_FRAME.test(line));
   return lines.join("\n").slice(0, MAX_TOLD);
 }
 
